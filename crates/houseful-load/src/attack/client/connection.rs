@@ -1,0 +1,153 @@
+//! One connection, and one request with its answer on it.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, Interest};
+use tokio::net::TcpStream;
+
+use super::Failure;
+use super::response::{Decoder, HEAD_LEN_MAX};
+
+const BUFFER_LEN_FIRST: usize = 4 * 1024;
+
+/// An open connection with no request under way.
+#[derive(Debug)]
+pub(in crate::attack) struct Connection {
+    stream: TcpStream,
+    /// Bytes of an answer that are not decoded yet: the first `filled` of the buffer.
+    buffer: Vec<u8>,
+    filled: usize,
+}
+
+impl Connection {
+    /// Connects to the first of `addresses` that lets us in; `to` is what an error calls them.
+    pub(in crate::attack) async fn open(
+        to: &str,
+        addresses: &[SocketAddr],
+    ) -> Result<Connection, Failure> {
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    stream
+                        .set_nodelay(true)
+                        .map_err(|source| Failure::Connect {
+                            to: to.to_owned(),
+                            source,
+                        })?;
+                    return Ok(Connection {
+                        stream,
+                        buffer: vec![0; BUFFER_LEN_FIRST],
+                        filled: 0,
+                    });
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(Failure::Connect {
+            to: to.to_owned(),
+            source: last,
+        })
+    }
+
+    /// Whether the server has closed the connection, or sent what nobody asked for (a 408, say):
+    /// either way it cannot carry another request. Costs a system call only if something came.
+    pub(in crate::attack) fn is_stale(&self) -> bool {
+        let mut byte = [0];
+        !matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Waits until [`Connection::is_stale`] is worth asking.
+    pub(in crate::attack) async fn stirred(&self) {
+        // An error here is one that `is_stale` sees.
+        if self.stream.readable().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Sends the parts of a request and decodes the answer into `decoder`.
+    ///
+    /// `Ok(true)` if nothing of the request or the answer is left on the connection, so that it
+    /// can carry another request as far as our side is concerned.
+    pub(in crate::attack) async fn exchange(
+        &mut self,
+        parts: [&[u8]; 2],
+        decoder: &mut Decoder,
+    ) -> Result<bool, Failure> {
+        let mut sent_all = true;
+        for part in parts {
+            sent_all = sent_all && self.send(part).await?;
+        }
+        loop {
+            let used = decoder
+                .feed(&self.buffer[..self.filled])
+                .map_err(Failure::Answer)?;
+            self.buffer.copy_within(used..self.filled, 0);
+            self.filled -= used;
+            if decoder.is_done() {
+                return Ok(sent_all && self.filled == 0);
+            }
+            if self.receive().await? == 0 {
+                decoder.close().map_err(Failure::Answer)?;
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Sends `bytes`; `false` if the server began to answer before it had them all, as it does
+    /// with a 413. To go on sending could block for ever.
+    async fn send(&mut self, mut bytes: &[u8]) -> Result<bool, Failure> {
+        while !bytes.is_empty() {
+            match self.stream.try_write(bytes) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let ready = self
+                        .stream
+                        .ready(Interest::READABLE | Interest::WRITABLE)
+                        .await
+                        .map_err(Failure::Send)?;
+                    if ready.is_readable() && self.receive_now()? {
+                        return Ok(false);
+                    }
+                }
+                // It may have answered and closed; then its answer is the better explanation.
+                Err(error) => {
+                    return if self.receive_now()? {
+                        Ok(false)
+                    } else {
+                        Err(Failure::Send(error))
+                    };
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes what is there; whether anything was.
+    fn receive_now(&mut self) -> Result<bool, Failure> {
+        match self.stream.try_read(&mut self.buffer[self.filled..]) {
+            Ok(received) => {
+                self.filled += received;
+                Ok(received > 0)
+            }
+            // What matters now is that sending failed.
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Waits for bytes and returns how many came; 0 at the end.
+    async fn receive(&mut self) -> Result<usize, Failure> {
+        if self.filled == self.buffer.len() {
+            // The decoder needs it in one piece and gives up at HEAD_LEN_MAX, so this ends.
+            self.buffer
+                .resize((self.buffer.len() * 2).min(HEAD_LEN_MAX * 2), 0);
+        }
+        // Not `try_read`: only this clears the readiness after a short read, which spares both
+        // `is_stale` and the next wait a system call.
+        let received = self.stream.read(&mut self.buffer[self.filled..]).await;
+        let received = received.map_err(Failure::Read)?;
+        self.filled += received;
+        Ok(received)
+    }
+}

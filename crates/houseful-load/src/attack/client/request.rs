@@ -1,0 +1,146 @@
+//! A target as the bytes that are sent.
+
+use std::io::Write;
+
+use crate::attack::Options;
+use crate::targets::Target;
+
+const USER_AGENT: &str = concat!("houseful-load/", env!("CARGO_PKG_VERSION"));
+
+/// Appends the head of request number `seq`.
+///
+/// Of a target's headers, `Host` and `User-Agent` replace ours, and those that we have to get
+/// right ourselves are left out: the body's length and encoding, and vegeta's own two.
+pub(in crate::attack) fn append_head(
+    out: &mut Vec<u8>,
+    target: &Target,
+    seq: u64,
+    options: &Options,
+) {
+    let path = target.url.path_and_query();
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    put(
+        out,
+        format_args!("{} {slash}{path} HTTP/1.1\r\n", target.method),
+    );
+    let own = |name: &str| {
+        target
+            .headers
+            .iter()
+            .any(|header| header.key().eq_ignore_ascii_case(name))
+    };
+    if !own("Host") {
+        put(out, format_args!("Host: {}\r\n", target.url.authority()));
+    }
+    if !own("User-Agent") {
+        put(out, format_args!("User-Agent: {USER_AGENT}\r\n"));
+    }
+    for header in target
+        .headers
+        .iter()
+        .filter(|header| !is_ours(header.key()))
+    {
+        put(out, format_args!("{header}\r\n"));
+    }
+    if !options.name.is_empty() {
+        put(out, format_args!("X-Vegeta-Attack: {}\r\n", options.name));
+    }
+    put(out, format_args!("X-Vegeta-Seq: {seq}\r\n"));
+    // As Go: methods that usually have a body say that there is none.
+    if !target.body.is_empty() || matches!(target.method.as_str(), "POST" | "PUT" | "PATCH") {
+        put(
+            out,
+            format_args!("Content-Length: {}\r\n", target.body.len()),
+        );
+    }
+    if !options.keep_alive {
+        out.extend_from_slice(b"Connection: close\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn is_ours(key: &str) -> bool {
+    [
+        "Content-Length",
+        "Transfer-Encoding",
+        "Trailer",
+        "X-Vegeta-Seq",
+    ]
+    .iter()
+    .any(|ours| key.eq_ignore_ascii_case(ours))
+}
+
+fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("writing to a Vec cannot fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(method: &str, url: &str, headers: &[&str], body: &[u8], options: &Options) -> String {
+        let target = Target {
+            method: method.into(),
+            url: url.parse().unwrap(),
+            headers: headers
+                .iter()
+                .map(|header| header.parse().unwrap())
+                .collect(),
+            body: body.into(),
+        };
+        let mut out = Vec::new();
+        append_head(&mut out, &target, 7, options);
+        String::from_utf8(out).unwrap().replace(USER_AGENT, "UA")
+    }
+
+    #[test]
+    fn heads() {
+        let default = Options::default();
+        let named = Options {
+            name: "run 1".into(),
+            keep_alive: false,
+            ..Options::default()
+        };
+        for (head, expected) in [
+            (
+                head("GET", "http://a:1", &[], b"", &default),
+                "GET / HTTP/1.1\r\nHost: a:1\r\nUser-Agent: UA\r\nX-Vegeta-Seq: 7\r\n\r\n",
+            ),
+            (
+                head("GET", "http://[::1]:1?a=1#b", &[], b"", &default),
+                "GET /?a=1 HTTP/1.1\r\nHost: [::1]:1\r\nUser-Agent: UA\r\nX-Vegeta-Seq: 7\r\n\r\n",
+            ),
+            (
+                head("POST", "http://a/x", &["X: 1", "x: 2"], b"{}", &named),
+                "POST /x HTTP/1.1\r\nHost: a\r\nUser-Agent: UA\r\nX: 1\r\nx: 2\r\nX-Vegeta-Attack: run 1\r\n\
+                 X-Vegeta-Seq: 7\r\nContent-Length: 2\r\nConnection: close\r\n\r\n",
+            ),
+            (
+                head(
+                    "PUT",
+                    "http://a/",
+                    &["host: b", "User-agent: me"],
+                    b"",
+                    &default,
+                ),
+                "PUT / HTTP/1.1\r\nhost: b\r\nUser-agent: me\r\nX-Vegeta-Seq: 7\r\nContent-Length: 0\r\n\r\n",
+            ),
+            (
+                head(
+                    "GET",
+                    "http://a/",
+                    &[
+                        "content-length: 9",
+                        "Transfer-Encoding: chunked",
+                        "X-Vegeta-Seq: 1",
+                    ],
+                    b"x",
+                    &default,
+                ),
+                "GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: UA\r\nX-Vegeta-Seq: 7\r\nContent-Length: 1\r\n\r\n",
+            ),
+        ] {
+            assert_eq!(head, expected);
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! The engine: a main loop that hands out what is due, and workers that each own a connection.
+//!
+//! ```text
+//!  alarm ─▶ main loop ── due, and a worker is free ──▶ worker ─▶ connection ─▶ server
+//!             ▲   │                                      │ ▲
+//!   on_hit ◀──┘   └── none free, fewer than the most: spawn │
+//!             └────────── hit ───────────────────────────┘ └── next one already due: takes it
+//! ```
+//!
+//! What waits for a connection is no queue but a number: requests leave in order, so all from
+//! `next_seq` on are still to be sent. When all workers are busy, each takes the next due request
+//! as it becomes free. All of it runs on one thread, hence `Rc` and `Cell`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, watch};
+
+use super::alarm::Alarm;
+use super::client::Failure;
+use super::client::connection::Connection;
+use super::client::request::append_head;
+use super::client::response::{Answer, Decoder, Keep};
+use super::{AttackError, Hit, Level, Options, Outcome};
+use crate::duration::Go;
+use crate::pacer::Pacer;
+use crate::results::Record;
+use crate::targets::Target;
+
+/// A body up to this long is copied behind its head and sent in one piece.
+const BODY_LEN_COPIED: usize = 16 * 1024;
+
+/// So many hits may lie about before a worker lets the main loop hand them out.
+const DONE_LEN_MAX: usize = 1_024;
+
+/// Targets with the addresses of their hosts.
+pub(super) struct Plan {
+    /// Each with the index of its endpoint.
+    targets: Vec<(Target, usize)>,
+    endpoints: Vec<Endpoint>,
+}
+
+struct Endpoint {
+    /// Host and port, as errors name it.
+    name: String,
+    addresses: Vec<SocketAddr>,
+}
+
+/// Resolves the hosts of all targets.
+pub(super) fn prepare(targets: Vec<Target>) -> Result<Plan, AttackError> {
+    if targets.is_empty() {
+        return Err(AttackError::NoTargets);
+    }
+    let mut endpoints = Vec::new();
+    let mut known: HashMap<(String, u16), usize> = HashMap::new();
+    let mut with_endpoints = Vec::with_capacity(targets.len());
+    for target in targets {
+        let key = (target.url.host().to_owned(), target.url.port());
+        let endpoint = match known.get(&key) {
+            Some(endpoint) => *endpoint,
+            None => {
+                endpoints.push(resolve(target.url.host(), target.url.port())?);
+                known.insert(key, endpoints.len() - 1);
+                endpoints.len() - 1
+            }
+        };
+        with_endpoints.push((target, endpoint));
+    }
+    Ok(Plan {
+        targets: with_endpoints,
+        endpoints,
+    })
+}
+
+fn resolve(host: &str, port: u16) -> Result<Endpoint, AttackError> {
+    let addresses = (host, port).to_socket_addrs();
+    let addresses = addresses.map_err(|source| AttackError::Resolve {
+        host: host.to_owned(),
+        source,
+    })?;
+    Ok(Endpoint {
+        name: format!("{host}:{port}"),
+        addresses: addresses.collect(),
+    })
+}
+
+/// Runs the attack to its end. See [`super::run`].
+pub(super) async fn run(
+    plan: Plan,
+    pacer: Pacer,
+    options: Options,
+    mut level: watch::Receiver<Level>,
+    mut on_hit: impl FnMut(Hit),
+) -> std::io::Result<Outcome> {
+    let mut alarm = Alarm::new()?;
+    let engine = Rc::new(Engine::new(plan, pacer, options));
+    let mut level_now = *level.borrow_and_update();
+    let mut may_rise = true;
+    loop {
+        if level_now > Level::Send {
+            engine.draining.set(true);
+        }
+        engine.assign();
+        for hit in engine.done.take() {
+            on_hit(hit);
+        }
+        let in_flight = engine.in_flight.get();
+        let is_over = engine.is_over() && in_flight == 0 && engine.done.borrow().is_empty();
+        if is_over || level_now == Level::Abandon {
+            let elapsed = engine.started.elapsed();
+            return Ok(Outcome {
+                abandoned: in_flight,
+                elapsed,
+                ..engine.outcome.get()
+            });
+        }
+        let due = engine.next_due_for_main();
+        tokio::select! {
+            () = engine.wake.notified() => {}
+            rung = alarm.wait_until(due.unwrap_or(engine.started)), if due.is_some() => rung?,
+            changed = level.changed(), if may_rise => match changed {
+                Ok(()) => level_now = *level.borrow_and_update(),
+                // Nobody is left to stop us.
+                Err(_) => may_rise = false,
+            }
+        }
+    }
+}
+
+/// A request that a worker has taken up.
+#[derive(Debug, Clone, Copy)]
+struct Job {
+    seq: u64,
+    /// Both since the start.
+    due: Duration,
+    taken: Duration,
+}
+
+/// A task that owns at most one connection and carries one request at a time.
+struct Worker {
+    /// Put here by the main loop while the worker is idle.
+    job: Cell<Option<Job>>,
+    wake: Notify,
+    /// Which endpoint its connection leads to.
+    endpoint: Cell<usize>,
+}
+
+struct Engine {
+    plan: Plan,
+    pacer: Pacer,
+    options: Options,
+    started: Instant,
+    started_ns: i128,
+
+    next_seq: Cell<u64>,
+    draining: Cell<bool>,
+    in_flight: Cell<u64>,
+    workers: Cell<usize>,
+    /// Workers with an open connection and nothing to do, the one used last on top.
+    idle: RefCell<Vec<Rc<Worker>>>,
+    done: RefCell<Vec<Hit>>,
+    outcome: Cell<Outcome>,
+    /// Wakes the main loop.
+    wake: Notify,
+}
+
+impl Engine {
+    fn new(plan: Plan, pacer: Pacer, options: Options) -> Engine {
+        Engine {
+            plan,
+            pacer,
+            options,
+            started: Instant::now(),
+            started_ns: Timestamp::now().as_nanosecond(),
+            next_seq: Cell::new(0),
+            draining: Cell::new(false),
+            in_flight: Cell::new(0),
+            workers: Cell::new(0),
+            idle: RefCell::new(Vec::new()),
+            done: RefCell::new(Vec::new()),
+            outcome: Cell::new(Outcome::default()),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Hands what is due to workers as long as one is free or may be made.
+    fn assign(self: &Rc<Engine>) {
+        while let Some(due) = self.next_due() {
+            if due > self.started.elapsed() {
+                return;
+            }
+            let Some(worker) = self.free_worker(self.target(self.next_seq.get()).1) else {
+                return;
+            };
+            match self.take() {
+                Some(job) => worker.job.set(Some(job)),
+                // The plan ended between two looks at the clock; the worker finds nothing to do.
+                None => worker.job.set(None),
+            }
+            worker.wake.notify_one();
+        }
+    }
+
+    /// When the next request is due; `None` if there is none to come.
+    fn next_due(&self) -> Option<Duration> {
+        if self.draining.get() {
+            return None;
+        }
+        self.pacer.due(self.next_seq.get(), self.started.elapsed())
+    }
+
+    fn is_over(&self) -> bool {
+        self.next_due().is_none()
+    }
+
+    /// When the main loop has to look again by itself. Not at all while every worker is busy:
+    /// the first to be free takes what is due.
+    fn next_due_for_main(&self) -> Option<Instant> {
+        let all_busy = self.idle.borrow().is_empty() && !self.may_spawn();
+        if all_busy {
+            None
+        } else {
+            self.next_due()
+                .and_then(|due| self.started.checked_add(due))
+        }
+    }
+
+    fn may_spawn(&self) -> bool {
+        self.workers.get() < self.options.connections_max.get()
+    }
+
+    /// The worker used last whose connection leads to `endpoint`, else a new one, else one whose
+    /// connection leads elsewhere.
+    fn free_worker(self: &Rc<Engine>, endpoint: usize) -> Option<Rc<Worker>> {
+        let mut idle = self.idle.borrow_mut();
+        if let Some(at) = idle
+            .iter()
+            .rposition(|worker| worker.endpoint.get() == endpoint)
+        {
+            return Some(idle.remove(at));
+        }
+        if !self.may_spawn() {
+            return idle.pop();
+        }
+        let worker = Rc::new(Worker {
+            job: Cell::new(None),
+            wake: Notify::new(),
+            endpoint: Cell::new(endpoint),
+        });
+        self.workers.set(self.workers.get() + 1);
+        self.count(|outcome| {
+            outcome.connections_peak = outcome.connections_peak.max(self.workers.get())
+        });
+        // Detached: when the main loop returns, the runtime drops whoever is left.
+        drop(tokio::task::spawn_local(work(
+            Rc::clone(self),
+            Rc::clone(&worker),
+        )));
+        Some(worker)
+    }
+
+    /// Takes the next request if it is due.
+    fn take(&self) -> Option<Job> {
+        let taken = self.started.elapsed();
+        if self.draining.get() {
+            return None;
+        }
+        let seq = self.next_seq.get();
+        let due = self.pacer.due(seq, taken).filter(|due| *due <= taken)?;
+        self.next_seq.set(seq + 1);
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.count(|outcome| {
+            outcome.requests += 1;
+            outcome.slip_max = outcome.slip_max.max(taken - due);
+        });
+        Some(Job { seq, due, taken })
+    }
+
+    /// As [`Engine::take`], for a worker that has just become free.
+    fn take_waiting(&self) -> Option<Job> {
+        let all_busy = !self.may_spawn();
+        let job = self.take()?;
+        if all_busy && job.due < job.taken {
+            self.count(|outcome| outcome.waited += 1);
+        }
+        Some(job)
+    }
+
+    fn target(&self, seq: u64) -> &(Target, usize) {
+        let targets = &self.plan.targets;
+        &targets[(seq % targets.len() as u64) as usize]
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Outcome)) {
+        let mut outcome = self.outcome.get();
+        change(&mut outcome);
+        self.outcome.set(outcome);
+    }
+
+    /// Sends one request, over `connection` if that leads there, and leaves the connection there
+    /// if it can be used again.
+    async fn answer(
+        &self,
+        seq: u64,
+        worker: &Worker,
+        connection: &mut Option<Connection>,
+        request: &mut Vec<u8>,
+    ) -> Result<Answer, Failure> {
+        let (target, endpoint) = self.target(seq);
+        request.clear();
+        append_head(request, target, seq, &self.options);
+        let rest: &[u8] = if target.body.len() <= BODY_LEN_COPIED {
+            request.extend_from_slice(&target.body);
+            &[]
+        } else {
+            &target.body
+        };
+        let keep = Keep {
+            headers: self.options.keep_headers,
+            body_max: self.options.body_max,
+        };
+
+        let kept = connection
+            .take()
+            .filter(|_| worker.endpoint.get() == *endpoint);
+        let (mut open, is_fresh) = match kept {
+            Some(kept) if !kept.is_stale() => (kept, false),
+            closed => {
+                if closed.is_some() {
+                    self.count(|outcome| outcome.resent += 1);
+                }
+                (self.open(*endpoint, worker).await?, true)
+            }
+        };
+        let mut decoder = Decoder::new(&target.method, keep);
+        let mut exchanged = open.exchange([request, rest], &mut decoder).await;
+        if !is_fresh && matches!(exchanged, Err(Failure::Send(_))) {
+            // The server had closed the connection before it had the whole request, so it cannot
+            // have acted on it. Had it been sent, it might: then it is not sent again.
+            self.count(|outcome| outcome.resent += 1);
+            open = self.open(*endpoint, worker).await?;
+            decoder = Decoder::new(&target.method, keep);
+            exchanged = open.exchange([request, rest], &mut decoder).await;
+        }
+        let is_clean = exchanged?;
+        let answer = decoder.into_answer();
+        if is_clean && answer.reusable && self.options.keep_alive {
+            *connection = Some(open);
+        }
+        Ok(answer)
+    }
+
+    async fn open(&self, endpoint: usize, worker: &Worker) -> Result<Connection, Failure> {
+        let Endpoint { name, addresses } = &self.plan.endpoints[endpoint];
+        let connection = Connection::open(name, addresses).await?;
+        worker.endpoint.set(endpoint);
+        self.count(|outcome| outcome.connections_opened += 1);
+        Ok(connection)
+    }
+
+    /// Hands the main loop what became of `job`: an answer, or the text of an error.
+    fn finish(&self, job: Job, result: Result<Answer, String>) {
+        let latency = self.started.elapsed().saturating_sub(job.due);
+        let target = &self.target(job.seq).0;
+        let timestamp_ns = self.started_ns + job.due.as_nanos() as i128;
+        let mut record = Record {
+            attack: self.options.name.clone(),
+            seq: job.seq,
+            code: 0,
+            timestamp: Timestamp::from_nanosecond(timestamp_ns).unwrap_or(Timestamp::MAX),
+            latency,
+            bytes_out: 0,
+            bytes_in: 0,
+            error: String::new(),
+            body: None,
+            method: target.method.clone(),
+            url: target.url.as_str().to_owned(),
+            headers: None,
+        };
+        match result {
+            Ok(answer) => {
+                record.code = answer.code;
+                record.bytes_out = target.body.len() as u64;
+                record.bytes_in = answer.body_len;
+                record.body = answer.body;
+                record.headers = answer.headers;
+                if !record.is_success() {
+                    record.error = format!("{} {}", answer.code, answer.reason)
+                        .trim_end()
+                        .to_owned();
+                }
+            }
+            Err(error) => record.error = error,
+        }
+        self.done.borrow_mut().push(Hit {
+            record,
+            slip: job.taken - job.due,
+        });
+        self.in_flight.set(self.in_flight.get() - 1);
+        self.wake.notify_one();
+    }
+}
+
+/// A worker's life: jobs as long as there are any and its connection holds.
+async fn work(engine: Rc<Engine>, worker: Rc<Worker>) {
+    let mut connection = None;
+    let mut request = Vec::new();
+    let mut next = worker.job.take();
+    while let Some(job) = next {
+        let result = perform(&engine, job, &worker, &mut connection, &mut request).await;
+        engine.finish(job, result);
+        if engine.done.borrow().len() >= DONE_LEN_MAX {
+            tokio::task::yield_now().await;
+        }
+        next = match engine.take_waiting() {
+            Some(job) => Some(job),
+            None => match &connection {
+                Some(open) => wait_for_job(&engine, &worker, open).await,
+                None => None,
+            },
+        };
+    }
+    engine.workers.set(engine.workers.get() - 1);
+    // There may be room for another worker now.
+    engine.wake.notify_one();
+}
+
+/// Answers one job in time, or says why not.
+async fn perform(
+    engine: &Engine,
+    job: Job,
+    worker: &Worker,
+    connection: &mut Option<Connection>,
+    request: &mut Vec<u8>,
+) -> Result<Answer, String> {
+    let timeout = engine.options.timeout;
+    if job.taken >= job.due.saturating_add(timeout) {
+        let connections_max = engine.options.connections_max;
+        return Err(format!(
+            "timeout: none of {connections_max} connections became free within {}",
+            Go(timeout)
+        ));
+    }
+    let answer = engine.answer(job.seq, worker, connection, request);
+    let answered = match engine.started.checked_add(job.due.saturating_add(timeout)) {
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), answer).await,
+        None => Ok(answer.await),
+    };
+    match answered {
+        Ok(answer) => answer.map_err(|failure| failure.to_string()),
+        Err(_) => Err(format!("timeout: no answer within {}", Go(timeout))),
+    }
+}
+
+/// Waits idle for the main loop's next job; `None` when the server closes the connection first.
+async fn wait_for_job(
+    engine: &Engine,
+    worker: &Rc<Worker>,
+    connection: &Connection,
+) -> Option<Job> {
+    engine.idle.borrow_mut().push(Rc::clone(worker));
+    loop {
+        tokio::select! {
+            biased;
+            () = worker.wake.notified() => return worker.job.take(),
+            () = connection.stirred() => {
+                if connection.is_stale() {
+                    let mut idle = engine.idle.borrow_mut();
+                    return match idle.iter().position(|other| Rc::ptr_eq(other, worker)) {
+                        Some(at) => {
+                            idle.remove(at);
+                            None
+                        }
+                        // Chosen in the meantime: the job finds out by itself that it needs a fresh connection.
+                        None => worker.job.take(),
+                    };
+                }
+            }
+        }
+    }
+}

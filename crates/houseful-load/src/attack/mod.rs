@@ -1,0 +1,203 @@
+//! Sends requests on schedule and says what became of each.
+//!
+//! Open model: a request leaves when the [`Pacer`] says so, whether or not earlier ones were
+//! answered, and its latency counts from that intended time. So a server that stops for a second
+//! shows up in every request that was due in that second, and a generator that falls behind shows
+//! up too, as latency and as [`Hit::slip`]; nothing is left out and nothing is skipped.
+//!
+//! HTTP/1.1 over kept-alive connections, opened on demand. The connection used last is used next,
+//! so a quick server sees few of them. When [`Options::connections_max`] are busy, requests wait
+//! in order; the wait is part of their latency, and [`Outcome::waited`] counts them. One thread,
+//! and memory that does not grow with the length of the attack.
+//!
+//! Unlike vegeta it follows no redirects (a 3xx is an answer like any other), resolves each host
+//! once, at the start, and gives a request up when it is [`Options::timeout`] behind its
+//! *intended* time.
+
+mod alarm;
+mod client;
+mod engine;
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::pacer::Pacer;
+use crate::results::Record;
+use crate::targets::Target;
+
+/// How an attack sends. The defaults are vegeta's where it has the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Sent as `X-Vegeta-Attack` and kept in each record; empty for neither.
+    pub name: String,
+    /// How long after its intended time a request is given up. 30 s.
+    pub timeout: Duration,
+    /// Whether connections are used again. Without, each request says `Connection: close`.
+    pub keep_alive: bool,
+    /// The most connections open at once, to all hosts together: 1,000, which fits the usual
+    /// limit of 1,024 open files. Under [`Rate::AsFastAsPossible`](crate::rate::Rate) so many
+    /// requests are always under way.
+    pub connections_max: NonZeroUsize,
+    /// How many bytes of each answer's body are kept in its record; `None` for none. vegeta keeps
+    /// all, which fills memory and files.
+    pub body_max: Option<usize>,
+    /// Whether an answer's headers are kept in its record.
+    pub keep_headers: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            name: String::new(),
+            timeout: Duration::from_secs(30),
+            keep_alive: true,
+            connections_max: NonZeroUsize::new(1_000).expect("1000 is not 0"),
+            body_max: None,
+            keep_headers: true,
+        }
+    }
+}
+
+/// One request that is over, answered or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// What became of it.
+    pub record: Record,
+    /// How long after its intended time the engine took it up: the generator's own lateness and
+    /// the wait for a free connection, not the opening of one.
+    pub slip: Duration,
+}
+
+/// What an attack amounts to, beside its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// Requests taken up; each but the abandoned has been handed out as a [`Hit`].
+    pub requests: u64,
+    /// Requests that were under way when the attack was abandoned: they have no record.
+    pub abandoned: u64,
+    /// Requests that left late because [`Options::connections_max`] were in use.
+    pub waited: u64,
+    /// Requests sent again on a fresh connection because the server had closed the old one before
+    /// it could have seen them. Each has one record.
+    pub resent: u64,
+    /// Connections opened in all.
+    pub connections_opened: u64,
+    /// The most workers, each with at most one connection, at once.
+    pub connections_peak: usize,
+    /// The greatest [`Hit::slip`].
+    pub slip_max: Duration,
+    /// From the start to the last answer.
+    pub elapsed: Duration,
+}
+
+/// Why an attack does not start, or breaks off.
+#[derive(Debug, thiserror::Error)]
+pub enum AttackError {
+    /// Nothing to send.
+    #[error("expected at least one target")]
+    NoTargets,
+    /// The name would break the header that carries it.
+    #[error(
+        "expected an attack name in printable ASCII without surrounding white space, found `{0}`"
+    )]
+    Name(String),
+    /// A host has no address.
+    #[error("cannot resolve `{host}`")]
+    Resolve {
+        /// The host as the URL names it.
+        host: String,
+        /// What the resolver says.
+        source: io::Error,
+    },
+    /// The system gives no event loop or timer.
+    #[error("cannot start the attack's event loop")]
+    EventLoop(#[source] io::Error),
+}
+
+/// Ends an attack early, from any thread. Clones end the same attack.
+#[derive(Debug, Clone)]
+pub struct Stop(Arc<watch::Sender<Level>>);
+
+/// How far an attack is to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Send,
+    Drain,
+    Abandon,
+}
+
+impl Default for Stop {
+    fn default() -> Stop {
+        Stop::new()
+    }
+}
+
+impl Stop {
+    /// A handle for one attack.
+    pub fn new() -> Stop {
+        Stop(Arc::new(watch::Sender::new(Level::Send)))
+    }
+
+    /// Sends nothing more, waits for what is under way.
+    pub fn drain(&self) {
+        self.raise(Level::Drain);
+    }
+
+    /// Sends nothing more and gives up what is under way, without records.
+    pub fn abandon(&self) {
+        self.raise(Level::Abandon);
+    }
+
+    fn raise(&self, to: Level) {
+        self.0.send_if_modified(|level| {
+            let higher = *level < to;
+            *level = to.max(*level);
+            higher
+        });
+    }
+}
+
+/// Attacks `targets` in turn, from the first again after the last, until `pacer` ends or `stop`
+/// says so, then waits for what is under way.
+///
+/// `on_hit` gets each request when it is over, in that order. It runs between sends on this
+/// thread, so it has to be quick: what it takes is [`Hit::slip`] to others.
+///
+/// # Errors
+///
+/// See [`AttackError`]; all are found before the first request. A server that cannot be reached
+/// is none: it is a record with code 0.
+///
+/// # Panics
+///
+/// When called from inside an async runtime; give it a thread of its own.
+pub fn run(
+    targets: Vec<Target>,
+    pacer: Pacer,
+    options: &Options,
+    stop: &Stop,
+    on_hit: impl FnMut(Hit),
+) -> Result<Outcome, AttackError> {
+    let name = options.name.as_str();
+    if !name.bytes().all(|b| b.is_ascii_graphic() || b == b' ') || name.trim() != name {
+        return Err(AttackError::Name(name.to_owned()));
+    }
+    let plan = engine::prepare(targets)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .map_err(AttackError::EventLoop)?;
+    let outcome = runtime.block_on(engine::run(
+        plan,
+        pacer,
+        options.clone(),
+        stop.0.subscribe(),
+        on_hit,
+    ));
+    // A resolver or connection left behind is nobody's business any more.
+    outcome.map_err(AttackError::EventLoop)
+}

@@ -1,0 +1,758 @@
+//! The load of a number of houses, as pure data and as vegeta's files.
+//!
+//! A badge advertises once an advertising interval; every Pi of its house hears it and reports
+//! it. Its payload changes once an update window. So with the defaults (5 s, 1 s, 4 Pis) one
+//! emission out of 20 is new, and the others are copies that a collector must recognise.
+//!
+//! Emissions stand in the order of real time: interval by interval, in each badge by badge, a
+//! badge's Pis one after the other. Attacked at the plan's rate, the last copies come 4.0 s after
+//! their original, as Pis would send them.
+//!
+//! Twenty badges share a house and its Pis. There is one file per distinct payload, which holds
+//! it as the first Pi of the badge's house reports it; the targets of the other Pis name the same
+//! file, so a collector that let `pi_id` make a difference would not be caught by this plan.
+//!
+//! The same plan gives the same bytes, on any machine.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::duration::Go;
+use crate::targets::{Header, HttpUrl, http};
+
+/// The file of targets, inside the plan's folder.
+pub const TARGETS_FILE: &str = "targets.txt";
+/// The folder of bodies, inside the plan's folder.
+pub const BODIES_DIR: &str = "vegeta_data";
+
+const BADGES_PER_HOUSE: u32 = 20;
+/// A badge reports the five beacons it hears best.
+const BEACONS_MAX: u32 = 5;
+/// The levels that beacons are heard at, in dBm: two digits, so all bodies of a badge are of one length.
+const RSSI_DBM_MIN: i64 = -98;
+const RSSI_DBM_LEVELS: u64 = 68;
+
+/// What is to be sent. [`Plan::default`] is five houses for a minute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Badges in all houses together.
+    pub badges: u32,
+    /// Pis in each house.
+    pub pis: u32,
+    /// How long the badges advertise, in seconds.
+    pub seconds: u32,
+    /// How often a badge's payload changes; a multiple of the advertising interval.
+    pub update_window: Duration,
+    /// How often a badge advertises.
+    pub advertising_interval: Duration,
+    /// Beacons in each payload, 1 to 5.
+    pub beacons: u32,
+    /// Another seed, other payloads.
+    pub seed: u64,
+    /// Where the emissions are posted.
+    pub url: HttpUrl,
+}
+
+impl Default for Plan {
+    fn default() -> Plan {
+        Plan {
+            badges: 100,
+            pis: 4,
+            seconds: 60,
+            update_window: Duration::from_secs(5),
+            advertising_interval: Duration::from_secs(1),
+            beacons: 3,
+            seed: 0,
+            url: "http://localhost:8080/rssi_readings"
+                .parse()
+                .expect("the default is a URL"),
+        }
+    }
+}
+
+/// Why a plan cannot be made or written.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Nothing would be sent.
+    #[error("expected at least 1 for `{0}`, found 0")]
+    Zero(&'static str),
+    /// More beacons than a badge reports.
+    #[error("expected 1 to {BEACONS_MAX} beacons, found {0}")]
+    Beacons(u32),
+    /// An interval of no time.
+    #[error("expected an advertising interval longer than zero")]
+    NoInterval,
+    /// A payload would change between two advertisements.
+    #[error("expected an update window that is a multiple of the advertising interval {}, found {}", Go(*advertising_interval), Go(*update_window))]
+    UpdateWindow {
+        /// As planned.
+        update_window: Duration,
+        /// As planned.
+        advertising_interval: Duration,
+    },
+    /// The plan ends before the first advertisement.
+    #[error("expected at least one advertising interval {}, found {seconds} seconds", Go(*advertising_interval))]
+    TooShort {
+        /// As planned.
+        seconds: u32,
+        /// As planned.
+        advertising_interval: Duration,
+    },
+    /// Something of an earlier plan is there.
+    #[error("`{}` exists: force to replace it, or choose another folder", .0.display())]
+    Exists(PathBuf),
+    /// The folder of bodies is a link or a file; to write through it would write elsewhere.
+    #[error("expected `{}` to be a folder of its own", .0.display())]
+    NotAFolder(PathBuf),
+    /// The disk refuses.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// Which file or folder.
+        path: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
+}
+
+/// One Pi's report of one advertisement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Emission {
+    /// When it is due, counted in advertising intervals from 0.
+    pub interval: u64,
+    /// Which badge, from 0.
+    pub badge: u32,
+    /// Which of the Pis of the badge's house, from 0.
+    pub pi: u32,
+    /// Which update window of the badge, from 0.
+    pub window: u64,
+}
+
+impl Plan {
+    /// Checks that the plan can be made.
+    ///
+    /// # Errors
+    ///
+    /// See [`PlanError`].
+    pub fn check(&self) -> Result<(), PlanError> {
+        let Plan {
+            badges,
+            pis,
+            seconds,
+            beacons,
+            update_window,
+            advertising_interval,
+            ..
+        } = *self;
+        for (name, value) in [("badges", badges), ("pis", pis), ("seconds", seconds)] {
+            if value == 0 {
+                return Err(PlanError::Zero(name));
+            }
+        }
+        if !(1..=BEACONS_MAX).contains(&beacons) {
+            return Err(PlanError::Beacons(beacons));
+        }
+        if advertising_interval.is_zero() {
+            return Err(PlanError::NoInterval);
+        }
+        if update_window.is_zero()
+            || !update_window
+                .as_nanos()
+                .is_multiple_of(advertising_interval.as_nanos())
+        {
+            return Err(PlanError::UpdateWindow {
+                update_window,
+                advertising_interval,
+            });
+        }
+        if self.intervals() == 0 {
+            return Err(PlanError::TooShort {
+                seconds,
+                advertising_interval,
+            });
+        }
+        Ok(())
+    }
+
+    /// All emissions in the order of real time. The plan must have passed [`Plan::check`].
+    pub fn emissions(&self) -> impl Iterator<Item = Emission> + use<> {
+        let (badges, pis, per_window) = (self.badges, self.pis, self.intervals_per_window());
+        (0..self.intervals()).flat_map(move |interval| {
+            (0..badges).flat_map(move |badge| {
+                (0..pis).map(move |pi| Emission {
+                    interval,
+                    badge,
+                    pi,
+                    window: interval / per_window,
+                })
+            })
+        })
+    }
+
+    /// The JSON that a badge's payload in one update window is posted as.
+    pub fn body(&self, badge: u32, window: u64) -> String {
+        let first_pi = u64::from(badge / BADGES_PER_HOUSE) * u64::from(self.pis);
+        let mut random = SplitMix64::of(self.seed, badge, window);
+        let mut body =
+            format!(r#"{{"badge_id": "badge_{badge}", "pi_id": "{first_pi}", "beacons": {{"#);
+        for beacon in 1..=self.beacons {
+            let mut level = random.next() % RSSI_DBM_LEVELS;
+            if beacon == 1 {
+                // Even in even windows, odd in odd ones: neighbouring payloads always differ.
+                level = level / 2 * 2 + window % 2;
+            }
+            let rssi_dbm = RSSI_DBM_MIN + level as i64;
+            let comma = if beacon == 1 { "" } else { ", " };
+            body.push_str(&format!(r#"{comma}"beacon_{beacon}": {rssi_dbm}"#));
+        }
+        body.push_str("}}");
+        body
+    }
+
+    /// What the plan amounts to. The plan must have passed [`Plan::check`].
+    pub fn summary(&self) -> Summary {
+        let per_interval = u64::from(self.badges) * u64::from(self.pis);
+        Summary {
+            badges: self.badges,
+            pis: self.pis,
+            seconds: self.seconds,
+            emissions: self.intervals() * per_interval,
+            payloads: self.windows() * u64::from(self.badges),
+            emissions_per_payload: u64::from(self.pis) * self.intervals_per_window(),
+            emissions_per_interval: per_interval,
+            advertising_interval: self.advertising_interval,
+            update_window: self.update_window,
+            duration: Duration::from_nanos_u128(
+                self.advertising_interval.as_nanos() * u128::from(self.intervals()),
+            ),
+        }
+    }
+
+    fn intervals(&self) -> u64 {
+        (Duration::from_secs(self.seconds.into()).as_nanos() / self.advertising_interval.as_nanos())
+            as u64
+    }
+
+    fn intervals_per_window(&self) -> u64 {
+        (self.update_window.as_nanos() / self.advertising_interval.as_nanos()) as u64
+    }
+
+    fn windows(&self) -> u64 {
+        self.intervals().div_ceil(self.intervals_per_window())
+    }
+}
+
+/// What a plan amounts to; displayed as the seed's generator printed it, and how to attack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Badges in all houses.
+    pub badges: u32,
+    /// Pis in each house.
+    pub pis: u32,
+    /// How long, as planned.
+    pub seconds: u32,
+    /// Targets in all.
+    pub emissions: u64,
+    /// Distinct payloads: what a collector must store.
+    pub payloads: u64,
+    /// How often a payload is sent in a whole update window.
+    pub emissions_per_payload: u64,
+    /// Targets of one advertising interval.
+    pub emissions_per_interval: u64,
+    /// As planned.
+    pub advertising_interval: Duration,
+    /// As planned.
+    pub update_window: Duration,
+    /// All advertising intervals together: how long to attack.
+    pub duration: Duration,
+}
+
+impl Summary {
+    /// The plan's rate as `-rate` takes it, exactly.
+    pub fn rate(&self) -> String {
+        if self.advertising_interval == Duration::from_secs(1) {
+            self.emissions_per_interval.to_string()
+        } else {
+            format!(
+                "{}/{}",
+                self.emissions_per_interval,
+                Go(self.advertising_interval)
+            )
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hits = PerSecond {
+            count: self.emissions_per_interval,
+            time: self.advertising_interval,
+        };
+        let writes = PerSecond {
+            count: self.badges.into(),
+            time: self.update_window,
+        };
+        // `1m0s` would do as well; the seed says `60s`.
+        let duration = match self.duration.subsec_nanos() {
+            0 => format!("{}s", self.duration.as_secs()),
+            _ => Go(self.duration).to_string(),
+        };
+        let flags = format!(
+            "attack -targets={TARGETS_FILE} -rate={} -duration={duration}",
+            self.rate()
+        );
+        writeln!(
+            f,
+            "{} emissions generated in {TARGETS_FILE}",
+            self.emissions
+        )?;
+        writeln!(f, "  {} badges", self.badges)?;
+        writeln!(f, "  {} pis", self.pis)?;
+        writeln!(f, "  {} seconds", self.seconds)?;
+        writeln!(f)?;
+        writeln!(f, "  1 out of {} is unique", self.emissions_per_payload)?;
+        writeln!(f)?;
+        writeln!(f, "  {hits} API hits per second")?;
+        writeln!(f, "  {writes} database writes per second")?;
+        writeln!(f, "Invoke like this:")?;
+        writeln!(f, "vegeta {flags} | vegeta report")?;
+        writeln!(f, "houseful load {flags} | houseful load report")
+    }
+}
+
+/// A whole number if it is one, else with two decimals.
+struct PerSecond {
+    count: u64,
+    time: Duration,
+}
+
+impl fmt::Display for PerSecond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count_ns = u128::from(self.count) * 1_000_000_000;
+        if count_ns.is_multiple_of(self.time.as_nanos()) {
+            write!(f, "{}", count_ns / self.time.as_nanos())
+        } else {
+            write!(f, "{:.2}", self.count as f64 / self.time.as_secs_f64())
+        }
+    }
+}
+
+/// Writes the plan's targets and bodies into `dir`, which is made if it is missing.
+///
+/// Bodies are named relative to `dir`, which has to be the working directory of the attack.
+/// An earlier plan is replaced only with `force`, and then only files that a plan wrote.
+///
+/// # Errors
+///
+/// See [`PlanError`]. If the plan is refused or an earlier one is in the way, nothing is written.
+pub fn write(dir: &Path, plan: &Plan, force: bool) -> Result<Summary, PlanError> {
+    plan.check()?;
+    let targets_path = dir.join(TARGETS_FILE);
+    let bodies_dir = dir.join(BODIES_DIR);
+    if !force
+        && let Some(path) = [&targets_path, &bodies_dir]
+            .into_iter()
+            .find(|path| path.symlink_metadata().is_ok())
+    {
+        return Err(PlanError::Exists(path.clone()));
+    }
+    match bodies_dir.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => remove_bodies(&bodies_dir)?,
+        Ok(_) => return Err(PlanError::NotAFolder(bodies_dir)),
+        Err(_) => fs::create_dir_all(&bodies_dir).map_err(cannot_write(&bodies_dir))?,
+    }
+
+    for window in 0..plan.windows() {
+        for badge in 0..plan.badges {
+            let path = bodies_dir.join(body_name(badge, window));
+            fs::write(&path, plan.body(badge, window)).map_err(cannot_write(&path))?;
+        }
+    }
+    // Last and under its own name only when whole: whoever sees it can attack it.
+    let unfinished = dir.join(format!(".{TARGETS_FILE}.unfinished"));
+    write_targets(&unfinished, plan).map_err(cannot_write(&unfinished))?;
+    fs::rename(&unfinished, &targets_path).map_err(cannot_write(&targets_path))?;
+    Ok(plan.summary())
+}
+
+fn write_targets(path: &Path, plan: &Plan) -> io::Result<()> {
+    let content_type: Header = "Content-Type: application/json"
+        .parse()
+        .expect("a header by its form");
+    let mut out = BufWriter::new(fs::File::create(path)?);
+    for emission in plan.emissions() {
+        let body_path = format!(
+            "{BODIES_DIR}/{}",
+            body_name(emission.badge, emission.window)
+        );
+        http::write(
+            &mut out,
+            "POST",
+            &plan.url,
+            std::slice::from_ref(&content_type),
+            Some(&body_path),
+        )?;
+    }
+    out.flush()
+}
+
+fn body_name(badge: u32, window: u64) -> String {
+    format!("badge_{badge}_{window}.json")
+}
+
+/// Whether [`body_name`] may have made this name.
+fn is_body_name(name: &str) -> bool {
+    let numbers = name
+        .strip_prefix("badge_")
+        .and_then(|rest| rest.strip_suffix(".json"));
+    numbers
+        .and_then(|numbers| numbers.split_once('_'))
+        .is_some_and(|(badge, window)| {
+            [badge, window]
+                .iter()
+                .all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+        })
+}
+
+fn remove_bodies(dir: &Path) -> Result<(), PlanError> {
+    for entry in fs::read_dir(dir).map_err(cannot_write(dir))? {
+        let entry = entry.map_err(cannot_write(dir))?;
+        if entry.file_name().to_str().is_some_and(is_body_name) {
+            fs::remove_file(entry.path()).map_err(cannot_write(&entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> PlanError {
+    let path = path.to_owned();
+    |source| PlanError::Write { path, source }
+}
+
+/// Sebastiano Vigna's splitmix64 (public domain): small, fast, the same everywhere.
+struct SplitMix64(u64);
+
+impl SplitMix64 {
+    /// A generator for one payload, so that payloads can be made in any order.
+    fn of(seed: u64, badge: u32, window: u64) -> SplitMix64 {
+        let mut state = SplitMix64(seed);
+        for word in [u64::from(badge), window] {
+            state = SplitMix64(state.next() ^ word);
+        }
+        state
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::targets::{self, Target};
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, HashMap, HashSet};
+
+    fn small() -> Plan {
+        Plan {
+            badges: 3,
+            pis: 2,
+            seconds: 10,
+            ..Plan::default()
+        }
+    }
+
+    /// Reads a written plan back, with its bodies, from anywhere.
+    fn read_back(dir: &Path) -> Vec<Target> {
+        let text = fs::read_to_string(dir.join(TARGETS_FILE)).unwrap();
+        let text = text.replace("@vegeta_data", &format!("@{}/vegeta_data", dir.display()));
+        targets::http::read(
+            text.as_bytes(),
+            "targets.txt",
+            &targets::Defaults::default(),
+        )
+        .unwrap()
+    }
+
+    fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                found.append(&mut files(&path));
+            } else {
+                found.insert(path.clone(), fs::read(&path).unwrap());
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn summary_prints_as_the_seed_does() {
+        let expected = "\
+24000 emissions generated in targets.txt
+  100 badges
+  4 pis
+  60 seconds
+
+  1 out of 20 is unique
+
+  400 API hits per second
+  20 database writes per second
+Invoke like this:
+vegeta attack -targets=targets.txt -rate=400 -duration=60s | vegeta report
+houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful load report
+";
+        assert_eq!(Plan::default().summary().to_string(), expected);
+    }
+
+    #[test]
+    fn summary_of_odd_plans_stays_exact() {
+        let plan = Plan {
+            badges: 7,
+            pis: 3,
+            seconds: 2,
+            advertising_interval: Duration::from_millis(300),
+            update_window: Duration::from_millis(900),
+            ..Plan::default()
+        };
+        plan.check().unwrap();
+        let text = plan.summary().to_string();
+        for line in [
+            "126 emissions generated in targets.txt",
+            "  1 out of 9 is unique",
+            "  70 API hits per second",
+            "  7.78 database writes per second",
+            "vegeta attack -targets=targets.txt -rate=21/300ms -duration=1.8s | vegeta report",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn writes_the_seeds_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let summary = write(dir.path(), &Plan::default(), false).unwrap();
+        assert_eq!((summary.emissions, summary.payloads), (24_000, 1_200));
+        assert_eq!(
+            fs::read_dir(dir.path().join(BODIES_DIR)).unwrap().count(),
+            1_200
+        );
+
+        let targets = read_back(dir.path());
+        assert_eq!(targets.len(), 24_000);
+        let mut seen: HashMap<&[u8], (usize, usize)> = HashMap::new();
+        for (at, target) in targets.iter().enumerate() {
+            let (first, count) = seen.entry(&target.body).or_insert((at, 0));
+            *count += 1;
+            // 4 s of 400 a second, and the three other Pis: inside the dedup window of 4.5 s.
+            assert!(
+                at - *first <= 4 * 400 + 3,
+                "a copy {} requests after its original",
+                at - *first
+            );
+        }
+        assert_eq!(seen.len(), 1_200);
+        assert!(seen.values().all(|(_, count)| *count == 20));
+
+        let bytes: usize = targets.iter().map(|target| target.body.len()).sum();
+        assert_eq!(bytes as f64 / 24_000.0, 102.3);
+        assert_eq!(targets[0].method, "POST");
+        assert_eq!(
+            targets[0].headers[0].to_string(),
+            "Content-Type: application/json"
+        );
+    }
+
+    #[test]
+    fn body_is_the_wires_form() {
+        let plan = Plan {
+            beacons: 1,
+            ..Plan::default()
+        };
+        let body = plan.body(45, 7);
+        let level = body
+            .strip_prefix(r#"{"badge_id": "badge_45", "pi_id": "8", "beacons": {"beacon_1": "#)
+            .expect(&body);
+        let level: i64 = level.strip_suffix("}}").expect(&body).parse().unwrap();
+        assert!((-98..=-31).contains(&level), "{level}");
+    }
+
+    #[test]
+    fn emissions_stand_in_the_order_of_real_time() {
+        let order: Vec<_> = small()
+            .emissions()
+            .map(|e| (e.interval, e.badge, e.pi))
+            .collect();
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        assert_eq!(order, sorted);
+        assert_eq!(order.len(), 60);
+        assert!(small().emissions().all(|e| e.window == e.interval / 5));
+    }
+
+    #[test]
+    fn same_seed_same_bytes() {
+        let write_files = |seed| {
+            let dir = tempfile::tempdir().unwrap();
+            write(dir.path(), &Plan { seed, ..small() }, false).unwrap();
+            let strip = |(path, bytes): (PathBuf, _)| {
+                (path.strip_prefix(dir.path()).unwrap().to_owned(), bytes)
+            };
+            files(dir.path())
+                .into_iter()
+                .map(strip)
+                .collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(write_files(1), write_files(1));
+        assert_ne!(write_files(1), write_files(2));
+    }
+
+    #[test]
+    fn refuses_impossible_plans() {
+        for (plan, error) in [
+            (
+                Plan {
+                    badges: 0,
+                    ..small()
+                },
+                "expected at least 1 for `badges`, found 0",
+            ),
+            (
+                Plan { pis: 0, ..small() },
+                "expected at least 1 for `pis`, found 0",
+            ),
+            (
+                Plan {
+                    seconds: 0,
+                    ..small()
+                },
+                "expected at least 1 for `seconds`, found 0",
+            ),
+            (
+                Plan {
+                    beacons: 6,
+                    ..small()
+                },
+                "expected 1 to 5 beacons, found 6",
+            ),
+            (
+                Plan {
+                    advertising_interval: Duration::ZERO,
+                    ..small()
+                },
+                "expected an advertising interval longer than zero",
+            ),
+            (
+                Plan {
+                    update_window: Duration::from_millis(4_500),
+                    ..small()
+                },
+                "expected an update window that is a multiple of the advertising interval 1s, found 4.5s",
+            ),
+            (
+                Plan {
+                    update_window: Duration::ZERO,
+                    ..small()
+                },
+                "expected an update window that is a multiple of the advertising interval 1s, found 0s",
+            ),
+            (
+                Plan {
+                    seconds: 1,
+                    advertising_interval: Duration::from_secs(2),
+                    update_window: Duration::from_secs(4),
+                    ..small()
+                },
+                "expected at least one advertising interval 2s, found 1 seconds",
+            ),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            assert_eq!(
+                write(dir.path(), &plan, true).expect_err(error).to_string(),
+                error
+            );
+            assert_eq!(files(dir.path()), BTreeMap::new());
+        }
+    }
+
+    #[test]
+    fn keeps_what_is_there_unless_forced() {
+        for there in [TARGETS_FILE, "vegeta_data/notes.txt"] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir(dir.path().join("vegeta_data")).unwrap();
+            fs::write(dir.path().join(there), "precious").unwrap();
+            let before = files(dir.path());
+            let error = write(dir.path(), &small(), false).unwrap_err();
+            assert!(matches!(error, PlanError::Exists(_)), "{error}");
+            assert_eq!(files(dir.path()), before);
+        }
+    }
+
+    #[test]
+    fn force_replaces_a_plan_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        write(
+            dir.path(),
+            &Plan {
+                badges: 9,
+                ..small()
+            },
+            false,
+        )
+        .unwrap();
+        fs::write(dir.path().join("vegeta_data/notes.txt"), "precious").unwrap();
+        write(dir.path(), &small(), true).unwrap();
+        assert_eq!(read_back(dir.path()).len(), 60);
+        assert_eq!(files(dir.path()).len(), 1 + 6 + 1);
+        assert_eq!(
+            fs::read_to_string(dir.path().join("vegeta_data/notes.txt")).unwrap(),
+            "precious"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn writes_nothing_outside_its_folder() {
+        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink(outside.path(), dir.path().join(BODIES_DIR)).unwrap();
+        let error = write(dir.path(), &small(), true).unwrap_err();
+        assert!(matches!(error, PlanError::NotAFolder(_)), "{error}");
+
+        fs::remove_file(dir.path().join(BODIES_DIR)).unwrap();
+        fs::write(outside.path().join("mine"), "precious").unwrap();
+        std::os::unix::fs::symlink(outside.path().join("mine"), dir.path().join(TARGETS_FILE))
+            .unwrap();
+        write(dir.path(), &small(), true).unwrap();
+        assert_eq!(
+            fs::read_to_string(outside.path().join("mine")).unwrap(),
+            "precious"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn neighbouring_payloads_differ(seed: u64, badge: u32, window in 0u64..1 << 40, beacons in 1u32..=5) {
+            let plan = Plan { seed, beacons, ..Plan::default() };
+            prop_assert_ne!(plan.body(badge, window), plan.body(badge, window + 1));
+        }
+
+        #[test]
+        fn counts_are_those_of_the_emissions(badges in 1u32..30, pis in 1u32..5, seconds in 1u32..12, per_window in 1u32..6) {
+            let plan = Plan {
+                badges, pis, seconds, update_window: Duration::from_secs(per_window.into()), ..Plan::default()
+            };
+            let summary = plan.summary();
+            prop_assert_eq!(plan.emissions().count() as u64, summary.emissions);
+            let payloads: HashSet<_> = plan.emissions().map(|e| (e.badge, e.window)).collect();
+            prop_assert_eq!(payloads.len() as u64, summary.payloads);
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! Records as JSON lines, as vegeta's `encode -to=json` writes them.
+//!
+//! One object a line, keys in the order of [`Record`]'s fields: `timestamp` in RFC 3339 with as
+//! many decimals as it needs (ours always in UTC), `latency` in nanoseconds, `body` in base64 or
+//! null, `headers` an object of lists or null. `<`, `>` and `&` are escaped. Source: vegeta's
+//! `lib/results.go` and its encoder, easyjson's `jwriter`.
+
+use std::borrow::Cow;
+use std::io::{self, BufRead, Read, Write};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{HeaderMap, Record};
+use crate::reports::json::write_string;
+
+/// The longest line that is read: a record with a body of some 48 MiB.
+const LINE_LEN_MAX: u64 = 64 << 20;
+
+/// Why records cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The source broke.
+    #[error("cannot read results from `{name}`")]
+    Read {
+        /// Where the records come from.
+        name: String,
+        /// What happened.
+        source: io::Error,
+    },
+    /// A line is not a record.
+    #[error("{name}:{line}: expected a result as a JSON object: {reason}")]
+    Line {
+        /// Where the records come from.
+        name: String,
+        /// Line number, from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Appends `record` and a line end to `out`.
+pub fn append(out: &mut Vec<u8>, record: &Record) {
+    out.extend_from_slice(b"{\"attack\":");
+    write_string(out, &record.attack);
+    put(
+        out,
+        format_args!(",\"seq\":{},\"code\":{}", record.seq, record.code),
+    );
+    put(
+        out,
+        format_args!(
+            ",\"timestamp\":\"{}\",\"latency\":{}",
+            record.timestamp,
+            record.latency.as_nanos()
+        ),
+    );
+    put(
+        out,
+        format_args!(
+            ",\"bytes_out\":{},\"bytes_in\":{},\"error\":",
+            record.bytes_out, record.bytes_in
+        ),
+    );
+    write_string(out, &record.error);
+    out.extend_from_slice(b",\"body\":");
+    match &record.body {
+        None => out.extend_from_slice(b"null"),
+        Some(body) => put(out, format_args!("\"{}\"", STANDARD.encode(body))),
+    }
+    out.extend_from_slice(b",\"method\":");
+    write_string(out, &record.method);
+    out.extend_from_slice(b",\"url\":");
+    write_string(out, &record.url);
+    out.extend_from_slice(b",\"headers\":");
+    match &record.headers {
+        None => out.extend_from_slice(b"null"),
+        Some(headers) => {
+            out.push(b'{');
+            for (at, (key, values)) in headers.iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                write_string(out, key);
+                out.extend_from_slice(b":[");
+                for (at, value) in values.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    write_string(out, value);
+                }
+                out.push(b']');
+            }
+            out.push(b'}');
+        }
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("writing to a Vec cannot fail");
+}
+
+/// Reads records line by line; blank lines are skipped, the last line needs no line end.
+///
+/// After an error the next line is tried; the caller decides whether to go on.
+#[derive(Debug)]
+pub struct Reader<R> {
+    source: R,
+    name: String,
+    line: u64,
+    buffer: Vec<u8>,
+    broken: bool,
+}
+
+impl<R: BufRead> Reader<R> {
+    /// A reader of `source`; `name` is what errors call it.
+    pub fn new(source: R, name: impl Into<String>) -> Reader<R> {
+        Reader {
+            source,
+            name: name.into(),
+            line: 0,
+            buffer: Vec::new(),
+            broken: false,
+        }
+    }
+
+    /// Reads a line; `None` at the end.
+    fn advance(&mut self) -> Option<Result<(), ReadError>> {
+        if self.broken {
+            return None;
+        }
+        self.buffer.clear();
+        self.line += 1;
+        match (&mut self.source)
+            .take(LINE_LEN_MAX)
+            .read_until(b'\n', &mut self.buffer)
+        {
+            Ok(0) => None,
+            Ok(read) if read as u64 == LINE_LEN_MAX && !self.buffer.ends_with(b"\n") => {
+                self.broken = true;
+                Some(Err(self.refuse(format!(
+                    "the line is longer than {LINE_LEN_MAX} bytes"
+                ))))
+            }
+            Ok(_) => Some(Ok(())),
+            Err(source) => {
+                self.broken = true;
+                Some(Err(ReadError::Read {
+                    name: self.name.clone(),
+                    source,
+                }))
+            }
+        }
+    }
+
+    fn refuse(&self, reason: String) -> ReadError {
+        ReadError::Line {
+            name: self.name.clone(),
+            line: self.line,
+            reason,
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Reader<R> {
+    type Item = Result<Record, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Err(error) = self.advance()? {
+                return Some(Err(error));
+            }
+            if !self.buffer.trim_ascii().is_empty() {
+                return Some(parse(&self.buffer).map_err(|reason| self.refuse(reason)));
+            }
+        }
+    }
+}
+
+/// A record as it stands in a line. Keys that vegeta's decoder lets be absent may be absent, but
+/// for those without which a line says nothing.
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(default)]
+    attack: String,
+    #[serde(default)]
+    seq: u64,
+    code: u16,
+    #[serde(borrow)]
+    timestamp: Cow<'a, str>,
+    latency: u64,
+    #[serde(default)]
+    bytes_out: u64,
+    #[serde(default)]
+    bytes_in: u64,
+    #[serde(default)]
+    error: String,
+    #[serde(default, borrow)]
+    body: Option<Cow<'a, str>>,
+    #[serde(default)]
+    method: String,
+    #[serde(default)]
+    url: String,
+    #[serde(default)]
+    headers: Option<HeaderMap>,
+}
+
+fn parse(line: &[u8]) -> Result<Record, String> {
+    let line: Line<'_> = serde_json::from_slice(line).map_err(|error| {
+        // Each record is one line to the parser: its `line 1` would contradict ours.
+        error
+            .to_string()
+            .replace(" at line 1 column ", " at column ")
+    })?;
+    let timestamp: Timestamp = line.timestamp.parse().map_err(|_| {
+        format!(
+            "timestamp: expected an RFC 3339 time, found `{}`",
+            line.timestamp
+        )
+    })?;
+    let body = match line.body {
+        None => None,
+        Some(text) => Some(
+            STANDARD
+                .decode(text.as_bytes())
+                .map_err(|error| format!("body: expected base64: {error}"))?,
+        ),
+    };
+    Ok(Record {
+        attack: line.attack,
+        seq: line.seq,
+        code: line.code,
+        timestamp,
+        latency: Duration::from_nanos(line.latency),
+        bytes_out: line.bytes_out,
+        bytes_in: line.bytes_in,
+        error: line.error,
+        body,
+        method: line.method,
+        url: line.url,
+        headers: line.headers,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record() -> Record {
+        Record {
+            attack: "a<b".into(),
+            seq: 7,
+            code: 409,
+            timestamp: "2026-11-24T20:29:00.1234567Z".parse().unwrap(),
+            latency: Duration::from_nanos(1_234_567),
+            bytes_out: 102,
+            bytes_in: 24,
+            error: "409 Conflict".into(),
+            body: Some(b"{\"errors\"".to_vec()),
+            method: "POST".into(),
+            url: "http://localhost/?a=1&b=2".into(),
+            headers: Some(
+                [
+                    ("B".into(), vec!["1".into(), "2".into()]),
+                    ("A".into(), vec![]),
+                ]
+                .into(),
+            ),
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Vec<Result<Record, String>> {
+        Reader::new(bytes, "r.json")
+            .map(|item| item.map_err(|error| error.to_string()))
+            .collect()
+    }
+
+    #[test]
+    fn writes_vegetas_bytes() {
+        let mut out = Vec::new();
+        append(&mut out, &record());
+        let expected = concat!(
+            r#"{"attack":"a\u003cb","seq":7,"code":409,"timestamp":"2026-11-24T20:29:00.1234567Z","latency":1234567,"#,
+            r#""bytes_out":102,"bytes_in":24,"error":"409 Conflict","body":"eyJlcnJvcnMi","method":"POST","#,
+            r#""url":"http://localhost/?a=1\u0026b=2","headers":{"A":[],"B":["1","2"]}}"#,
+            "\n"
+        );
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+
+        let mut out = Vec::new();
+        append(
+            &mut out,
+            &Record {
+                body: None,
+                headers: None,
+                timestamp: Timestamp::UNIX_EPOCH,
+                ..record()
+            },
+        );
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.contains(r#""timestamp":"1970-01-01T00:00:00Z""#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#""body":null,"#) && text.ends_with("\"headers\":null}\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn reads_what_vegeta_writes() {
+        let line = concat!(
+            r#"{"attack":"","seq":0,"code":200,"timestamp":"2026-11-24T21:29:00.5+01:00","latency":5,"bytes_out":0,"#,
+            r#""bytes_in":2,"error":"","body":"","method":"GET","url":"http://a/","headers":{"X":["\u003c"]},"new":[1]}"#
+        );
+        let records = read(format!("\n{line}\r\n  \n{line}").as_bytes());
+        assert_eq!(records.len(), 2);
+        let record = records[1].as_ref().unwrap();
+        assert_eq!(record.timestamp.to_string(), "2026-11-24T20:29:00.5Z");
+        assert_eq!(record.body, Some(Vec::new()));
+        assert_eq!(record.headers.as_ref().unwrap()["X"], ["<"]);
+    }
+
+    #[test]
+    fn refuses_with_file_and_line_and_goes_on() {
+        let mut good = Vec::new();
+        append(&mut good, &record());
+        for (line, reason) in [
+            ("{}", "missing field `code` at column 2"),
+            ("nonsense", "expected ident at column 2"),
+            (
+                r#"{"code":70000,"timestamp":"","latency":1}"#,
+                "invalid value: integer `70000`, expected u16 at column 13",
+            ),
+            (
+                r#"{"code":200,"timestamp":"yesterday","latency":1}"#,
+                "timestamp: expected an RFC 3339 time, found `yesterday`",
+            ),
+            (
+                r#"{"code":200,"timestamp":"2026-11-24T20:29:00Z","latency":-1}"#,
+                "invalid value: integer `-1`, expected u64 at column 59",
+            ),
+            (
+                r#"{"code":200,"timestamp":"2026-11-24T20:29:00Z","latency":1,"body":"!"}"#,
+                "body: expected base64: Invalid symbol 33, offset 0.",
+            ),
+        ] {
+            let text = [b"\n", line.as_bytes(), b"\n", &good].concat();
+            let expected = format!("r.json:2: expected a result as a JSON object: {reason}");
+            assert_eq!(read(&text), [Err(expected), Ok(record())]);
+        }
+    }
+
+    fn any_record() -> impl Strategy<Value = Record> {
+        let texts = (
+            "\\PC{0,8}|[\\x00-\\x7f\u{2028}<>&]{0,8}",
+            "\\PC{0,8}",
+            "[A-Z]{0,8}",
+            "\\PC{0,8}",
+        );
+        let numbers = (
+            any::<u64>(),
+            any::<u16>(),
+            any::<u64>(),
+            any::<u64>(),
+            any::<u64>(),
+        );
+        let headers = prop::option::of(prop::collection::btree_map(
+            "\\PC{0,8}",
+            prop::collection::vec("\\PC{0,8}", 0..3),
+            0..3,
+        ));
+        (
+            texts,
+            numbers,
+            any::<i64>(),
+            any::<Option<Vec<u8>>>(),
+            headers,
+        )
+            .prop_map(
+                |(
+                    (attack, error, method, url),
+                    (seq, code, latency, bytes_out, bytes_in),
+                    time_ns,
+                    body,
+                    headers,
+                )| Record {
+                    attack,
+                    seq,
+                    code,
+                    timestamp: Timestamp::from_nanosecond(time_ns.into()).unwrap(),
+                    latency: Duration::from_nanos(latency),
+                    bytes_out,
+                    bytes_in,
+                    error,
+                    body,
+                    method,
+                    url,
+                    headers,
+                },
+            )
+    }
+
+    proptest! {
+        #[test]
+        fn reads_back_what_it_writes(records in prop::collection::vec(any_record(), 0..5)) {
+            let mut out = Vec::new();
+            records.iter().for_each(|record| append(&mut out, record));
+            prop_assert_eq!(out.iter().filter(|b| **b == b'\n').count(), records.len());
+            let back: Result<Vec<Record>, _> = Reader::new(&out[..], "r").collect();
+            prop_assert_eq!(back.unwrap(), records);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What became of each request: one [`Record`] a request, in vegeta's fields and their order.
+
+pub mod json;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// Headers by name, each with its values in order; names sort by their bytes.
+pub type HeaderMap = BTreeMap<String, Vec<String>>;
+
+/// What became of one request. Source: `Result` in vegeta's `lib/results.go`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The attack's name, empty if it has none.
+    pub attack: String,
+    /// Number of the request, from 0, in the order of sending.
+    pub seq: u64,
+    /// Status of the answer; 0 when there was none.
+    pub code: u16,
+    /// When the request was due, which is also when its latency begins.
+    pub timestamp: Timestamp,
+    /// From `timestamp` to the last byte of the answer, or to the failure.
+    pub latency: Duration,
+    /// Bytes of the request's body.
+    pub bytes_out: u64,
+    /// Bytes of the answer's body, all of them, kept or not.
+    pub bytes_in: u64,
+    /// Why there is no answer, or the status line of an answer outside 200 to 399; else empty.
+    pub error: String,
+    /// The answer's body as far as it was kept; `None` when none was to be kept.
+    pub body: Option<Vec<u8>>,
+    /// The request's method.
+    pub method: String,
+    /// The request's URL.
+    pub url: String,
+    /// The answer's headers; `None` when there was no answer or none were to be kept.
+    pub headers: Option<HeaderMap>,
+}
+
+impl Record {
+    /// Whether vegeta counts it as a success: a status from 200 to 399.
+    pub fn is_success(&self) -> bool {
+        (200..400).contains(&self.code)
+    }
+
+    /// When the answer was complete, in nanoseconds since the Unix epoch.
+    pub fn end_ns(&self) -> i128 {
+        self.timestamp.as_nanosecond() + self.latency.as_nanos() as i128
+    }
+}

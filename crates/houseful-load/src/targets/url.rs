@@ -1,0 +1,246 @@
+//! The part of a URL that an HTTP/1.1 client needs.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// An absolute `http://` URL, checked, with what a request needs of it at hand.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpUrl {
+    text: String,
+    /// Where in `text` the host ends; it begins after the scheme.
+    host_end: usize,
+    /// Where host and port end and the path begins.
+    authority_end: usize,
+    /// Where the path ends and a fragment, which is never sent, begins.
+    path_end: usize,
+    port: u16,
+}
+
+/// Why a text is not a URL that can be attacked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// TLS.
+    #[error("expected an http:// URL, found `{0}`: https is not supported in this version")]
+    Https(String),
+    /// Another scheme, or only a path.
+    #[error("expected an absolute URL such as http://localhost:8080/, found `{0}`")]
+    NotAbsolute(String),
+    /// A space, control character or non-ASCII character.
+    #[error(
+        "expected a URL in printable ASCII without white space (percent-encode it), found `{0}`"
+    )]
+    NotPrintable(String),
+    /// `user:password@`.
+    #[error(
+        "expected a URL without user and password (send a header `Authorization` instead), found `{0}`"
+    )]
+    Credentials(String),
+    /// The port is not a number from 1 to 65535.
+    #[error("expected a port from 1 to 65535, found `{0}`")]
+    Port(String),
+    /// No host, or one with characters that a host does not have.
+    #[error("expected a host name or address, found `{0}`")]
+    Host(String),
+}
+
+const SCHEME: &str = "http://";
+
+impl HttpUrl {
+    /// The URL as written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Host and port as written, which is what the `Host` header says.
+    pub fn authority(&self) -> &str {
+        &self.text[SCHEME.len()..self.authority_end]
+    }
+
+    /// The host to connect to, without the brackets of an IPv6 address; as in Go, none is `localhost`.
+    pub fn host(&self) -> &str {
+        match &self.text[SCHEME.len()..self.host_end] {
+            "" => "localhost",
+            host => host.trim_start_matches('[').trim_end_matches(']'),
+        }
+    }
+
+    /// The port, 80 if the URL names none.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Path and query as sent on the request line. Empty when the URL ends after its host, where
+    /// `/` is sent; may begin with `?`.
+    pub(crate) fn path_and_query(&self) -> &str {
+        &self.text[self.authority_end..self.path_end]
+    }
+}
+
+impl FromStr for HttpUrl {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<HttpUrl, UrlError> {
+        if !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(UrlError::NotPrintable(text.to_owned()));
+        }
+        let scheme_is = |scheme: &str| {
+            text.get(..scheme.len())
+                .is_some_and(|s| s.eq_ignore_ascii_case(scheme))
+        };
+        if scheme_is("https://") {
+            return Err(UrlError::Https(text.to_owned()));
+        }
+        if !scheme_is(SCHEME) {
+            return Err(UrlError::NotAbsolute(text.to_owned()));
+        }
+        let end_of = |from: usize, stops: &[char]| {
+            text[from..].find(stops).map_or(text.len(), |at| from + at)
+        };
+        let authority_end = end_of(SCHEME.len(), &['/', '?', '#']);
+        let path_end = end_of(authority_end, &['#']);
+        let authority = &text[SCHEME.len()..authority_end];
+        if authority.contains('@') {
+            return Err(UrlError::Credentials(text.to_owned()));
+        }
+        // The colons of an IPv6 address stand in brackets.
+        let after_brackets = authority.rfind(']').map_or(0, |at| at + 1);
+        let host_len = authority[after_brackets..]
+            .find(':')
+            .map_or(authority.len(), |at| after_brackets + at);
+        let host = &authority[..host_len];
+        if authority.is_empty() || !is_host(host) {
+            return Err(UrlError::Host(text.to_owned()));
+        }
+        let port = match authority[host_len..].strip_prefix(':') {
+            None => 80,
+            Some(digits) => {
+                let port = digits.parse().ok().filter(|port| *port != 0);
+                port.ok_or_else(|| UrlError::Port(text.to_owned()))?
+            }
+        };
+        Ok(HttpUrl {
+            text: text.to_owned(),
+            authority_end,
+            path_end,
+            port,
+            host_end: SCHEME.len() + host_len,
+        })
+    }
+}
+
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[') {
+        Some(inner) => inner
+            .strip_suffix(']')
+            .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok()),
+        None => host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)),
+    }
+}
+
+impl fmt::Display for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_urls_apart() {
+        for (text, authority, host, port, path) in [
+            (
+                "http://localhost:8080/rssi_readings",
+                "localhost:8080",
+                "localhost",
+                8080,
+                "/rssi_readings",
+            ),
+            ("http://example.org", "example.org", "example.org", 80, ""),
+            (
+                "HTTP://example.org?x=1#top",
+                "example.org",
+                "example.org",
+                80,
+                "?x=1",
+            ),
+            ("http://[::1]:9/a?b=/c#d", "[::1]:9", "::1", 9, "/a?b=/c"),
+            ("http://[::1]/", "[::1]", "::1", 80, "/"),
+            ("http://:80", ":80", "localhost", 80, ""),
+        ] {
+            let url: HttpUrl = text.parse().expect(text);
+            assert_eq!(
+                (url.authority(), url.host(), url.port()),
+                (authority, host, port),
+                "{text}"
+            );
+            assert_eq!(url.path_and_query(), path, "{text}");
+            assert_eq!(url.as_str(), text);
+        }
+    }
+
+    #[test]
+    fn refuses_with_a_reason() {
+        for (text, error) in [
+            (
+                "https://x/",
+                "expected an http:// URL, found `https://x/`: https is not supported in this version",
+            ),
+            (
+                "/path",
+                "expected an absolute URL such as http://localhost:8080/, found `/path`",
+            ),
+            (
+                "ftp://x/",
+                "expected an absolute URL such as http://localhost:8080/, found `ftp://x/`",
+            ),
+            (
+                "http://x/a b",
+                "expected a URL in printable ASCII without white space (percent-encode it), found `http://x/a b`",
+            ),
+            (
+                "http://me:pw@x/",
+                "expected a URL without user and password (send a header `Authorization` instead), found `http://me:pw@x/`",
+            ),
+            (
+                "http://x:0/",
+                "expected a port from 1 to 65535, found `http://x:0/`",
+            ),
+            (
+                "http://x:65536/",
+                "expected a port from 1 to 65535, found `http://x:65536/`",
+            ),
+            (
+                "http://x:/",
+                "expected a port from 1 to 65535, found `http://x:/`",
+            ),
+            (
+                "http:///path",
+                "expected a host name or address, found `http:///path`",
+            ),
+            (
+                "http://a,b/",
+                "expected a host name or address, found `http://a,b/`",
+            ),
+            (
+                "http://[::1/",
+                "expected a host name or address, found `http://[::1/`",
+            ),
+        ] {
+            assert_eq!(
+                text.parse::<HttpUrl>().expect_err(text).to_string(),
+                error,
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The promise and the disk: what was acknowledged is on disk, once.
+//!
+//! A door submits an [`Item`] to the [`Store`]. What the [`Recent`] cache knows
+//! as stored is a copy at once; everything else goes through one bounded queue
+//! to one writer thread, which decides, inserts, commits and syncs for all that
+//! waits, then tells the cache, then answers.
+//!
+//! ```text
+//! submit ─▶ recent: known? ─▶ intake (bounded) ─▶ writer: decide, commit, sync ─▶ answer
+//!             │ Duplicate       │ Full                │ Stored, Duplicate, Refused
+//! ```
+//!
+//! Nothing here knows HTTP. Reads ([`Reader`]) have connections of their own.
+
+mod decide;
+mod error;
+mod intake;
+mod item;
+mod recent;
+mod sqlite;
+mod store;
+mod writer;
+
+pub use decide::{Near, Question, Verdict, decide};
+pub use error::{OpenError, ReadError, StoreError};
+pub use item::{Arrival, Item, Outcome, Refusal};
+pub use recent::{Fingerprint, Recent};
+pub use sqlite::read::{Cursor, Filter, Order, Reader};
+pub use store::{Health, Options, Store, Submitted};
+
+/// The house of every row until a token names another.
+pub const HOUSE_DEFAULT: &str = "default";

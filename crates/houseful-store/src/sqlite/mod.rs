@@ -1,0 +1,9 @@
+//! The embedded store: one SQLite file in WAL mode, synced at every commit.
+
+pub(crate) mod checkpoint;
+pub(crate) mod lock;
+mod names;
+mod pack;
+pub(crate) mod read;
+pub(crate) mod schema;
+pub(crate) mod write;

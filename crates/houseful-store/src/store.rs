@@ -1,0 +1,218 @@
+//! The store as the doors see it.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use houseful_model::{Emission, Millis};
+use tokio::sync::{oneshot, watch};
+
+use crate::intake::{Intake, Job};
+use crate::sqlite::checkpoint::ReadersGate;
+use crate::sqlite::lock::StoreLock;
+use crate::sqlite::write::WriteConnection;
+use crate::writer::Writer;
+use crate::{Arrival, HOUSE_DEFAULT, Item, OpenError, Outcome, ReadError, Reader, Recent, Refusal};
+
+/// How many emissions may wait for the writer: at most about 8 MiB.
+const QUEUE_LEN_MAX: usize = 8_192;
+
+/// Reading connections inside `serve`, opened at the start: out of descriptors
+/// later, a query still works.
+const READERS: usize = 2;
+
+/// For how long after a refusal (full disk) the store calls itself not ready.
+/// Not longer, or a load balancer that believes it would never try again.
+const REFUSING_FOR: Duration = Duration::from_secs(5);
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The dedup window `P_d`.
+    pub window: Duration,
+}
+
+/// Whether the store takes emissions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Ready,
+    /// It refused lately, for this reason, and goes on trying.
+    Refusing(String),
+    /// It has failed, for this reason, and takes nothing until a restart.
+    Failed(String),
+}
+
+/// What became of a submitted emission at once.
+#[derive(Debug)]
+pub enum Submitted {
+    /// A copy; its original is on disk.
+    Duplicate,
+    /// The writer has it and will answer, whether or not anyone listens. A
+    /// closed channel means that the writer is gone: not acknowledged.
+    Queued(oneshot::Receiver<Outcome>),
+    /// Not acknowledged.
+    Refused(Refusal),
+}
+
+/// What the doors and the writer share.
+pub(crate) struct Shared {
+    pub(crate) intake: Intake,
+    pub(crate) recent: Recent,
+    pub(crate) readers_gate: Arc<ReadersGate>,
+    pub(crate) health: watch::Sender<Health>,
+    pub(crate) newest_t_ms: AtomicI64,
+    refused: Mutex<Option<(Instant, String)>>,
+    start: Instant,
+}
+
+impl Shared {
+    /// Milliseconds on the monotonic clock since the store was opened.
+    pub(crate) fn mono_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn set_refusing(&self, reason: Option<String>) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) =
+            reason.map(|reason| (Instant::now(), reason));
+    }
+}
+
+/// An open store. One per process and file; see [`Store::open`].
+pub struct Store {
+    shared: Arc<Shared>,
+    /// `None` once closed.
+    readers: Vec<Mutex<Option<Reader>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Held until all connections are closed.
+    _lock: StoreLock,
+}
+
+impl Store {
+    /// Opens or creates the SQLite store at `path`, and makes durable what the
+    /// last run left behind.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing is changed then, but for an empty file that
+    /// may have been created.
+    pub fn open(path: &Path, options: Options) -> Result<Store, OpenError> {
+        let lock = StoreLock::acquire(path)?;
+        let connection = WriteConnection::open(&lock.path, options.window)?;
+        let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+        let newest_t = connection.newest_t().map_err(failed)?;
+        let readers_gate = Arc::new(ReadersGate::default());
+        let readers = (0..READERS)
+            .map(|_| {
+                let reader = Reader::beside_writer(&lock.path, readers_gate.clone())?;
+                Ok(Mutex::new(Some(reader)))
+            })
+            .collect::<Result<Vec<_>, OpenError>>()?;
+        let shared = Arc::new(Shared {
+            intake: Intake::new(QUEUE_LEN_MAX),
+            recent: Recent::new(options.window),
+            readers_gate,
+            health: watch::Sender::new(Health::Ready),
+            newest_t_ms: AtomicI64::new(newest_t.map_or(i64::MIN, |t| t.0)),
+            refused: Mutex::new(None),
+            start: Instant::now(),
+        });
+        let writer = Writer::new(connection, shared.clone());
+        let writer = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+        Ok(Store { shared, readers, writer: Mutex::new(Some(writer)), _lock: lock })
+    }
+
+    /// Submits a checked emission with its time. Never waits.
+    ///
+    /// `t` is what [`houseful_model::Heard::resolve`] made of it; an untimed
+    /// one is also compared by its arrival.
+    pub fn submit(&self, emission: Emission<'_>, t: Millis, arrival: Arrival) -> Submitted {
+        let untimed = emission.heard == houseful_model::Heard::OnArrival;
+        let arrived_mono_ms = untimed.then_some(arrival.mono_ms);
+        let recent = &self.shared.recent;
+        let fingerprint = recent.fingerprint(HOUSE_DEFAULT, &emission);
+        if recent.is_copy(fingerprint, t, arrived_mono_ms) {
+            return Submitted::Duplicate;
+        }
+        let (answer, outcome) = oneshot::channel();
+        let item = Item { emission: emission.into_owned(), t, arrived_mono_ms };
+        match self.shared.intake.push(Job { fingerprint, item, answer }) {
+            Ok(()) => Submitted::Queued(outcome),
+            Err(refusal) => Submitted::Refused(refusal),
+        }
+    }
+
+    /// Now, on both clocks.
+    pub fn arrival(&self) -> Arrival {
+        let wall = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+        Arrival { wall: Millis(wall), mono_ms: self.shared.mono_ms() }
+    }
+
+    /// The newest stored time, if anything is stored.
+    pub fn newest_t(&self) -> Option<Millis> {
+        let newest = self.shared.newest_t_ms.load(Ordering::Relaxed);
+        (newest != i64::MIN).then_some(Millis(newest))
+    }
+
+    /// Whether the store takes emissions now.
+    pub fn health(&self) -> Health {
+        let health = self.shared.health.borrow().clone();
+        let refused = self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        match (health, &*refused) {
+            (Health::Ready, Some((when, reason))) if when.elapsed() < REFUSING_FOR => {
+                Health::Refusing(reason.clone())
+            }
+            (health, _) => health,
+        }
+    }
+
+    /// Says when the store has failed: [`Health::Failed`] is then its value.
+    pub fn watch(&self) -> watch::Receiver<Health> {
+        self.shared.health.subscribe()
+    }
+
+    /// Runs a short read on one of the reading connections; blocks until one is
+    /// free.
+    ///
+    /// # Errors
+    /// Those of `read`, and [`ReadError::Closed`].
+    pub fn read<T>(
+        &self,
+        read: impl FnOnce(&mut Reader) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        let free = self.readers.iter().find_map(|reader| reader.try_lock().ok());
+        // A read that panicked left nothing but a finished transaction.
+        let mut reader =
+            free.unwrap_or_else(|| self.readers[0].lock().unwrap_or_else(PoisonError::into_inner));
+        read(reader.as_mut().ok_or(ReadError::Closed)?)
+    }
+
+    /// How many emissions wait for the writer.
+    pub fn queue_len(&self) -> usize {
+        self.shared.intake.len()
+    }
+
+    /// Stops taking emissions; what is queued is still stored and answered.
+    pub fn stop_taking(&self) {
+        self.shared.intake.close(Refusal::Stopping);
+    }
+
+    /// Finishes what is queued, copies the WAL into the store with a sync, and
+    /// closes. Blocks.
+    pub fn close(&self) {
+        self.stop_taking();
+        for reader in &self.readers {
+            reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if writer.is_some_and(|writer| writer.join().is_err()) {
+            tracing::error!("the writer panicked");
+        }
+    }
+}

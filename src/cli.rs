@@ -1,0 +1,249 @@
+//! Every command and flag, once: parser and help come from here.
+//!
+//! Values stay text where a setting may also come from the environment, so that
+//! `config` can say where a wrong one came from.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Collects the readings of wearable badges in care houses, durably and once.
+#[derive(Debug, Parser)]
+#[command(name = "houseful", version, propagate_version = true)]
+#[command(after_help = "\
+Examples:
+  houseful demo                                 see it work, in half a minute
+  houseful serve                                collect on 127.0.0.1:6540 into houseful.db
+  houseful export --format csv --output readings.csv
+  houseful load generate                        the load test of five houses")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(ServeArgs),
+    Export(ExportArgs),
+    Demo(DemoArgs),
+    /// Load-test this or any HTTP service, as vegeta does
+    #[command(subcommand)]
+    Load(LoadCommand),
+}
+
+/// Collect emissions into a store
+///
+/// Answers 201 when a reading is on disk, 409 when its original is, and
+/// anything else when it is not acknowledged. Stops on SIGTERM or SIGINT after
+/// finishing what it took.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each flag can be set in the environment too, as HOUSEFUL_LISTEN, HOUSEFUL_STORE and so on.
+A flag comes before the environment; several listeners are separated by commas there.
+
+Examples:
+  houseful serve
+  houseful serve --listen 127.0.0.1:0 --store sqlite:/var/lib/houseful/houseful.db
+  HOUSEFUL_UPDATE_WINDOW=10s houseful serve")]
+pub(crate) struct ServeArgs {
+    /// Address and port to listen on; port 0 takes a free one. May be repeated
+    /// [default: 127.0.0.1:6540]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Vec<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreArg,
+    /// How often a badge changes what it advertises [default: 5s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) update_window: Option<String>,
+    /// How often a badge advertises; the dedup window is the update window less
+    /// half of this [default: 1s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) advertising_interval: Option<String>,
+    /// How long to finish what was taken when told to stop [default: 10s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) drain_timeout: Option<String>,
+    /// A name, besides loopback ones, that a request's Host may have. May be
+    /// repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allowed_host: Vec<String>,
+    /// Listen beyond loopback although anyone who reaches it can read and write
+    #[arg(long)]
+    pub(crate) insecure_no_auth: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreArg {
+    /// The store [default: sqlite:houseful.db, in $STATE_DIRECTORY if that is
+    /// set]
+    #[arg(long, value_name = "sqlite:PATH")]
+    pub(crate) store: Option<String>,
+}
+
+/// Write stored readings to a file or to stdout
+///
+/// Oldest first, by the time they were heard. Works while a collector runs, and
+/// covers what was stored when it began. A line of NDJSON can be posted back.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  houseful export --format ndjson
+  houseful export --format csv --from 2026-11-24T00:00:00Z --to 2026-11-25T00:00:00Z --output day.csv
+  houseful export --badge badge_0 --format ndjson")]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArg,
+    /// How to write them
+    #[arg(long, value_enum, default_value = "ndjson")]
+    pub(crate) format: ExportFormat,
+    /// Only readings heard at or after this time (RFC 3339 or Unix milliseconds)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Only readings heard before this time (RFC 3339 or Unix milliseconds)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Only readings of this badge
+    #[arg(long, value_name = "BADGE_ID")]
+    pub(crate) badge: Option<String>,
+    /// Write to this file, which appears when it is complete
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One JSON object a line
+    Ndjson,
+    /// RFC 4180 with a header line; beacons as JSON
+    Csv,
+}
+
+/// Play houses against a collector and check every answer
+///
+/// Starts a collector on a temporary store and a free port, plays the houses
+/// through real HTTP at the rate of real badges, reports, stops the collector,
+/// and compares each answer with the exported readings. Exit 1 if they differ.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  houseful demo
+  houseful demo --houses 1 --seconds 5")]
+pub(crate) struct DemoArgs {
+    /// Houses of 20 badges and 4 Pis each
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) houses: u32,
+    /// How long to play
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub(crate) seconds: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LoadCommand {
+    Generate(GenerateArgs),
+    Attack(AttackArgs),
+    Report(ReportArgs),
+}
+
+/// Write the targets of a load test, and say what they are
+///
+/// Writes targets.txt and vegeta_data/ with one file for each distinct payload.
+/// Targets stand in the order of real time: second by second, badge by badge, a
+/// badge's Pis one after the other.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  houseful load generate
+  houseful load generate --badges 200 --directory ten-houses
+  houseful load generate --url http://127.0.0.1:8080/rssi_readings --force")]
+pub(crate) struct GenerateArgs {
+    /// Badges, 20 to a house
+    #[arg(long, default_value_t = 100)]
+    pub(crate) badges: u32,
+    /// Pis of each house
+    #[arg(long, default_value_t = 4)]
+    pub(crate) pis: u32,
+    /// How long the test lasts
+    #[arg(long, default_value_t = 60)]
+    pub(crate) seconds: u32,
+    /// How often a badge changes what it advertises
+    #[arg(long, default_value = "5s", value_name = "DURATION")]
+    pub(crate) update_window: String,
+    /// How often a badge advertises
+    #[arg(long, default_value = "1s", value_name = "DURATION")]
+    pub(crate) advertising_interval: String,
+    /// Beacons that each badge hears
+    #[arg(long, default_value_t = 3)]
+    pub(crate) beacons: u32,
+    /// The same seed gives the same files
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Where the emissions go
+    #[arg(long, default_value = "http://127.0.0.1:6540/rssi_readings", value_name = "URL")]
+    pub(crate) url: String,
+    /// Where to write; nothing outside is touched
+    #[arg(long, default_value = ".", value_name = "DIRECTORY")]
+    pub(crate) directory: PathBuf,
+    /// Replace what an earlier run wrote there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Send targets on schedule, and write a result for each
+///
+/// Requests leave on schedule whether or not earlier ones have answered, and
+/// latency counts from the intended time, so a server that stalls cannot hide
+/// it. Results are JSON lines, which `houseful load report` and `vegeta report`
+/// read. Flags may have one dash, as in vegeta.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful load report
+  houseful load attack --targets targets.txt --rate 50/1m --duration 5m --output results.json")]
+pub(crate) struct AttackArgs {
+    /// Targets in vegeta's http format; `-` is stdin
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    pub(crate) targets: String,
+    /// Requests per second, or per a time: 400, 50/1m
+    #[arg(long, default_value = "50/1s", value_name = "N[/TIME]")]
+    pub(crate) rate: String,
+    /// How long; 0 is for ever
+    #[arg(long, default_value = "0", value_name = "DURATION")]
+    pub(crate) duration: String,
+    /// Sent as X-Vegeta-Attack, and kept in each result
+    #[arg(long, default_value = "", value_name = "NAME")]
+    pub(crate) name: String,
+    /// A header for each request. May be repeated
+    #[arg(long, value_name = "KEY: VALUE")]
+    pub(crate) header: Vec<String>,
+    /// How long to wait for an answer
+    #[arg(long, default_value = "30s", value_name = "DURATION")]
+    pub(crate) timeout: String,
+    /// At most this many connections at once
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<usize>,
+    /// Where results go; `-` is stdout
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    pub(crate) output: String,
+}
+
+/// Sum up results, as vegeta does
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  houseful load report results.json
+  houseful load report -type=json < results.json")]
+pub(crate) struct ReportArgs {
+    /// Results as JSON lines; without any, stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) r#type: ReportType,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ReportType {
+    /// vegeta's text report
+    Text,
+    /// vegeta's JSON report
+    Json,
+}

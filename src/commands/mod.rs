@@ -1,0 +1,20 @@
+//! One file per command: it parses, calls, prints.
+
+mod demo;
+mod export;
+mod load;
+mod serve;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+
+/// Runs what was asked for.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Load(command) => load::run(command),
+    }
+}

@@ -1,0 +1,7 @@
+//! See [`houseful::main`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    houseful::main()
+}

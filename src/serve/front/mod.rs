@@ -1,0 +1,279 @@
+//! The hot door: owns each connection, frames its requests, answers well-framed
+//! single POSTs itself, and hands everything else to hyper.
+//!
+//! ```text
+//! read ─▶ look (head) ─▶ body complete ─▶ ingest ─▶ answers, in order ─▶ one write
+//!           │ Other                         │ many per wake-up, if they are there
+//!           ▼
+//!         hyper + router, with what was read so far; one request, then closed
+//! ```
+//!
+//! Why not hyper for all: it accepts `Content-Length` together with
+//! `Transfer-Encoding`, cannot give its own errors our body, and costs more than
+//! the job itself. It answers one request per connection, so each head that is
+//! ever read was read here first. No business rule lives here.
+
+mod head;
+mod linger;
+mod rewind;
+mod wire_in;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use houseful_store::Arrival;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
+
+use self::head::{Head, Keep, Look, look};
+pub(crate) use self::linger::linger;
+pub(crate) use self::rewind::Rewind;
+use self::wire_in::{Input, Wake};
+use super::host::HostRule;
+use super::ingest::{Answer, Ingest};
+use super::reply::{After, Reply};
+use super::router::Router;
+
+pub(crate) use self::head::INGEST_PATH;
+
+/// How long a connection may rest between requests: longer than a proxy keeps
+/// its own side, usually 60 s.
+pub(crate) const IDLE_MAX: Duration = Duration::from_secs(75);
+
+/// How long a head may take from its first byte.
+pub(crate) const HEAD_MAX: Duration = Duration::from_secs(10);
+
+/// How long the body of a single POST may take from the end of its head.
+pub(crate) const BODY_MAX: Duration = Duration::from_secs(10);
+
+/// How long a client may leave an answer unread.
+pub(crate) const WRITE_MAX: Duration = Duration::from_secs(10);
+
+/// Pipelined requests answered with one write.
+const PIPELINED_MAX: usize = 64;
+
+/// Above this an idle connection gives its buffer back.
+const IDLE_BUFFER_BYTES: usize = 1024;
+
+/// What all connections of a listener share.
+#[derive(Clone)]
+pub(crate) struct Front {
+    pub(crate) ingest: Ingest,
+    pub(crate) hosts: Arc<HostRule>,
+    pub(crate) router: Router,
+    /// Becomes true when the collector drains.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// Why the loop over requests ended.
+enum End {
+    /// Nothing more is to be said.
+    Close,
+    /// An answer was sent to a client that may still be sending.
+    Linger,
+    /// The next request is not ours; its bytes are the input's.
+    HandOver,
+}
+
+impl Front {
+    /// Serves one connection to its end.
+    ///
+    /// A lost connection is the client's affair: whatever was queued for it is
+    /// stored all the same.
+    pub(crate) async fn serve<S>(self, mut stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut input = Input::new(self.stopping.clone());
+        match self.requests(&mut stream, &mut input).await {
+            End::Close => {}
+            End::Linger => linger(&mut stream).await,
+            End::HandOver => {
+                let stream = Rewind::new(input.into_rest(), stream);
+                self.router.serve_one(stream, self.ingest.arrival()).await;
+            }
+        }
+    }
+
+    async fn requests<S>(&self, stream: &mut S, input: &mut Input) -> End
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut request = Request::default();
+        let mut answers: Vec<(Answer, Keep)> = Vec::new();
+        let mut out = Vec::new();
+        loop {
+            let next = self.collect(input, &mut request, &mut answers);
+            let mut end = None;
+            let mut left = answers.len();
+            for (answer, keep) in answers.drain(..) {
+                left -= 1;
+                let reply = answer.reply().await;
+                let draining = left == 0 && input.stopping();
+                let last = reply.after == After::Close || keep == Keep::No || draining;
+                reply.write_to(&mut out, connection_header(keep, last));
+                if last {
+                    end = Some(End::Linger);
+                    break;
+                }
+            }
+            if !out.is_empty() {
+                match tokio::time::timeout(WRITE_MAX, stream.write_all(&out)).await {
+                    Ok(Ok(())) => {}
+                    // Gone, or reading nothing.
+                    Ok(Err(_)) | Err(_) => return End::Close,
+                }
+                out.clear();
+                out.shrink_to(IDLE_BUFFER_BYTES);
+            }
+            if let Some(end) = end {
+                return end;
+            }
+            match next {
+                Next::Requests => continue,
+                Next::Foreign => return End::HandOver,
+                Next::Bytes => {}
+            }
+            let deadline = request.deadline(input);
+            match input.read(stream, deadline).await {
+                Wake::Bytes => request.note_bytes(),
+                Wake::Stopping | Wake::Lost => return End::Close,
+                Wake::End => return self.at_end(stream, input, &request).await,
+                Wake::Late => {
+                    let Some(reply) = request.late(input) else {
+                        return End::Close;
+                    };
+                    return send_last(stream, &reply).await;
+                }
+            }
+        }
+    }
+
+    /// Takes the complete requests that the input holds.
+    fn collect(
+        &self,
+        input: &mut Input,
+        request: &mut Request,
+        answers: &mut Vec<(Answer, Keep)>,
+    ) -> Next {
+        while answers.len() < PIPELINED_MAX {
+            let (head, arrival) = match request.head.take() {
+                Some(known) => known,
+                None => {
+                    if !input.head_may_be_complete() {
+                        return Next::Bytes;
+                    }
+                    match look(input.bytes(), &self.hosts) {
+                        Look::Partial => return Next::Bytes,
+                        Look::Other => return Next::Foreign,
+                        Look::Refused(reply) => {
+                            answers.push((Answer::Now(reply), Keep::No));
+                            return Next::Requests;
+                        }
+                        Look::Emission(head) => (head, self.ingest.arrival()),
+                    }
+                }
+            };
+            if let Some(reply) = head.refused {
+                answers.push((Answer::Now(reply), Keep::No));
+                return Next::Requests;
+            }
+            let Some(body) = input.bytes().get(head.body.clone()) else {
+                request.head = Some((head, arrival));
+                return Next::Bytes;
+            };
+            answers.push((self.ingest.post(body, arrival), head.keep));
+            input.consume(head.body.end);
+            *request = Request::default();
+            if head.keep == Keep::No {
+                return Next::Requests;
+            }
+        }
+        Next::Requests
+    }
+
+    /// The client has shut its sending side: what it left unfinished is bad, if
+    /// it is readable as anything.
+    async fn at_end<S>(&self, stream: &mut S, input: &Input, request: &Request) -> End
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        if request.head.is_some() {
+            return send_last(stream, &Reply::error(400, "body: ended early").closing()).await;
+        }
+        if input.bytes().is_empty() {
+            return End::Close;
+        }
+        match look(input.bytes(), &self.hosts) {
+            Look::Refused(reply) => send_last(stream, &reply).await,
+            _ => send_last(stream, &Reply::error(400, "request head: ended early").closing()).await,
+        }
+    }
+}
+
+/// What the input holds after the complete requests were taken.
+enum Next {
+    /// There may be more of them, or the last answer ends the connection.
+    Requests,
+    /// Only a part of one, or nothing.
+    Bytes,
+    /// A request of another door.
+    Foreign,
+}
+
+/// The request that is being received.
+#[derive(Default)]
+struct Request {
+    /// Since when, if its first byte is there.
+    began: Option<Instant>,
+    /// Its head, once complete, and when that was.
+    head: Option<(Head, Arrival)>,
+    head_at: Option<Instant>,
+}
+
+impl Request {
+    fn note_bytes(&mut self) {
+        self.began.get_or_insert_with(Instant::now);
+    }
+
+    /// Until when the next bytes must come.
+    fn deadline(&mut self, input: &Input) -> Instant {
+        if self.head.is_some() {
+            return *self.head_at.get_or_insert_with(Instant::now) + BODY_MAX;
+        }
+        if input.bytes().is_empty() {
+            self.began = None;
+            return Instant::now() + IDLE_MAX;
+        }
+        *self.began.get_or_insert_with(Instant::now) + HEAD_MAX
+    }
+
+    /// What is answered when they did not; nothing on an idle connection.
+    fn late(&self, input: &Input) -> Option<Reply> {
+        let seconds = BODY_MAX.as_secs();
+        if self.head.is_some() {
+            Some(Reply::error(408, format!("body: expected within {seconds} s")).closing())
+        } else if !input.bytes().is_empty() {
+            Some(Reply::error(408, format!("request head: expected within {seconds} s")).closing())
+        } else {
+            None
+        }
+    }
+}
+
+fn connection_header(keep: Keep, last: bool) -> Option<&'static str> {
+    match keep {
+        _ if last => Some("close"),
+        Keep::AndSay => Some("keep-alive"),
+        Keep::Silently | Keep::No => None,
+    }
+}
+
+async fn send_last<S: AsyncWrite + Unpin>(stream: &mut S, reply: &Reply) -> End {
+    let mut out = Vec::new();
+    reply.write_to(&mut out, Some("close"));
+    match tokio::time::timeout(WRITE_MAX, stream.write_all(&out)).await {
+        Ok(Ok(())) => End::Linger,
+        Ok(Err(_)) | Err(_) => End::Close,
+    }
+}

@@ -1,0 +1,163 @@
+//! Everything but the hot door: axum on hyper, one request per connection.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use houseful_store::{Arrival, Health, Store};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio_io_timeout::TimeoutStream;
+
+use super::front::{BODY_MAX, INGEST_PATH, WRITE_MAX, linger};
+use super::ingest::{BODY_BYTES_MAX, Ingest};
+use super::reply::Reply;
+use super::{media, readings};
+
+/// hyper's buffer per connection, at most.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct Doors {
+    pub(crate) store: Arc<Store>,
+    pub(crate) ingest: Ingest,
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// The routes, ready to serve connections.
+#[derive(Clone)]
+pub(crate) struct Router {
+    routes: axum::Router,
+}
+
+impl Router {
+    pub(crate) fn new(doors: Doors) -> Router {
+        let routes = axum::Router::new()
+            .route(INGEST_PATH, get(readings::list).post(post))
+            .route("/rssi_readings/{id}", get(readings::one))
+            .route("/livez", get(live))
+            .route("/readyz", get(ready))
+            .fallback(not_found)
+            .method_not_allowed_fallback(not_allowed)
+            .with_state(doors);
+        Router { routes }
+    }
+
+    /// Serves the one request that `stream` begins with; its head arrived at
+    /// `arrival`. Then closes the connection.
+    pub(crate) async fn serve_one<S>(&self, stream: S, arrival: Arrival)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_MAX));
+        let routes = TowerToHyperService::new(self.routes.clone());
+        let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(arrival);
+            let routes = routes.clone();
+            async move { hyper::service::Service::call(&routes, request).await }
+        });
+        let served = hyper::server::conn::http1::Builder::new()
+            .keep_alive(false)
+            .half_close(true)
+            .max_buf_size(BUFFER_BYTES_MAX)
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(Box::pin(stream)), service)
+            .without_shutdown()
+            .await;
+        match served {
+            Ok(parts) => linger(&mut parts.io.into_inner()).await,
+            Err(error) => tracing::debug!(%error, "a connection broke"),
+        }
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after_seconds();
+        let mut response = Response::new(Body::from(match self.body {
+            std::borrow::Cow::Borrowed(body) => bytes::Bytes::from_static(body),
+            std::borrow::Cow::Owned(body) => bytes::Bytes::from(body),
+        }));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(u16::from(seconds)));
+        }
+        response
+    }
+}
+
+/// A single POST that the front does not frame itself: chunked, or waiting for
+/// `100 Continue`.
+async fn post(State(doors): State<Doors>, request: Request) -> Reply {
+    let arrival = request.extensions().get::<Arrival>().copied();
+    let arrival = arrival.unwrap_or_else(|| doors.ingest.arrival());
+    if let Err(reply) = check_media(request.headers()) {
+        return reply;
+    }
+    let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
+    let body = match tokio::time::timeout(BODY_MAX, body).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return media::too_large(),
+        Ok(Err(_)) => return Reply::error(400, "body: broken framing, or ended early"),
+        Err(_) => {
+            return Reply::error(408, format!("body: expected within {} s", BODY_MAX.as_secs()));
+        }
+    };
+    // Submitted here, answered wherever: the item is the writer's.
+    let answer = doors.ingest.post(&body, arrival);
+    answer.reply().await
+}
+
+fn check_media(headers: &HeaderMap) -> Result<(), Reply> {
+    let header = |name| headers.get(name).map(HeaderValue::as_bytes);
+    header(CONTENT_TYPE).map_or(Ok(()), media::check_type)?;
+    header(CONTENT_ENCODING).map_or(Ok(()), media::check_encoding)
+}
+
+/// The process answers.
+async fn live() -> Reply {
+    Reply::json(200, br#"{"status":"live"}"#.to_vec())
+}
+
+/// Whether emissions are taken, and if not, why.
+async fn ready(State(doors): State<Doors>) -> Reply {
+    if *doors.stopping.borrow() {
+        return Reply::error(503, "the collector is stopping");
+    }
+    match doors.store.health() {
+        Health::Ready => Reply::json(200, br#"{"status":"ready"}"#.to_vec()),
+        Health::Refusing(reason) => {
+            Reply::error(503, format!("the store cannot write now: {reason}"))
+        }
+        Health::Failed(reason) => Reply::error(503, format!("the store has failed: {reason}")),
+    }
+}
+
+async fn not_found(uri: Uri) -> Reply {
+    Reply::error(404, format!("{}: not found", shown(uri.path())))
+}
+
+async fn not_allowed(method: Method, uri: Uri) -> Reply {
+    Reply::error(
+        405,
+        format!("{}: {} is not allowed here", shown(uri.path()), shown(method.as_str())),
+    )
+}
+
+/// What a client sent, short and on one line.
+fn shown(text: &str) -> String {
+    text.chars().take(100).flat_map(char::escape_default).collect()
+}

@@ -1,6 +1,317 @@
-//! `houseful demo`.
+//! `houseful demo`: houses played against a collector, and every answer
+//! compared with what is stored.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use houseful_load::attack::{self, Hit, Options};
+use houseful_load::metrics::Metrics;
+use houseful_load::pacer::Pacer;
+use houseful_load::plan::Plan;
+use houseful_load::reports;
+use houseful_load::targets::{Header, HttpUrl, Target};
+use houseful_model::{Heard, Millis, wire};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::load::{Live, stop_on_interrupt};
 use crate::cli::DemoArgs;
-use std::process::ExitCode;
+
+const BADGES_PER_HOUSE: u32 = 20;
+
+/// The collector's default dedup window, which the demo leaves as it is.
+const WINDOW_MS: u64 = 4_500;
+
+/// Kept of each answer: a reading is shorter.
+const ANSWER_BYTES_MAX: usize = 4_096;
+
+/// Plays, reports, compares.
 pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("{args:?}")
+    let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let store = directory.path().join("houseful.db");
+    let collector = Collector::start(&store)?;
+    let plan = Plan {
+        badges: args.houses * BADGES_PER_HOUSE,
+        seconds: args.seconds,
+        url: format!("{}/rssi_readings", collector.url).parse::<HttpUrl>()?,
+        ..Plan::default()
+    };
+    let summary = plan.summary();
+    println!("collector    {} on a temporary store", collector.url);
+    println!(
+        "playing      {} houses, {} badges, {} Pis each, for {} s: {} emissions at {} a second, 1 in {} new",
+        args.houses,
+        plan.badges,
+        plan.pis,
+        plan.seconds,
+        summary.emissions,
+        summary.rate(),
+        summary.emissions_per_payload
+    );
+
+    let payloads = payloads(&plan);
+    let hits = play(&plan, &payloads)?;
+    let mut metrics = Metrics::new();
+    for hit in &hits {
+        metrics.add(&hit.record);
+    }
+    println!();
+    reports::text::write(&mut std::io::stdout().lock(), &metrics.summary())
+        .context("cannot print the report")?;
+
+    collector.stop()?;
+    let exported = directory.path().join("readings.ndjson");
+    export(&store, &exported)?;
+    let check = Check::new(&payloads, &hits, &read_exported(&exported)?);
+    println!();
+    print!("{check}");
+    let played_whole = hits.len() as u64 == summary.emissions;
+    let is_right = check.is_right(summary.payloads);
+    println!("{}", if is_right && played_whole { "clean" } else { "NOT CLEAN" });
+    Ok(if is_right && played_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The collector, as a process of its own.
+struct Collector {
+    child: Child,
+    url: String,
+}
+
+impl Collector {
+    fn start(store: &Path) -> anyhow::Result<Collector> {
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let mut child = Command::new(program)
+            .args(["serve", "--listen", "127.0.0.1:0", "--store"])
+            .arg(format!("sqlite:{}", store.display()))
+            // A Ctrl-C is for the demo, which then stops the collector itself.
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start the collector")?;
+        let mut lines = BufReader::new(child.stderr.take().context("the collector has no stderr")?);
+        let mut line = String::new();
+        lines.read_line(&mut line).context("cannot read what the collector says")?;
+        let Some(url) = line.trim().strip_prefix("listening on ").map(str::to_owned) else {
+            bail!("the collector did not start: {}", line.trim());
+        };
+        // Whatever else it has to say is said where the user reads.
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok).filter(|line| !line.contains("INFO")) {
+                eprintln!("collector: {line}");
+            }
+        });
+        Ok(Collector { child, url })
+    }
+
+    fn stop(mut self) -> anyhow::Result<()> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM)
+            .context("cannot stop the collector")?;
+        let status = self.child.wait().context("cannot wait for the collector")?;
+        if !status.success() {
+            bail!("the collector ended with {status}");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        // After `stop` there is nothing left to end, which is no error.
+        if let Ok(None) = self.child.try_wait() {
+            drop(self.child.kill());
+            drop(self.child.wait());
+        }
+    }
+}
+
+/// A payload of the plan: its bytes, and what makes an emission its copy.
+struct Payload {
+    body: Arc<[u8]>,
+    identity: Identity,
+}
+
+type Identity = (String, Vec<(String, i8)>);
+
+/// The payload of each emission, in the order of sending.
+fn payloads(plan: &Plan) -> Vec<Arc<Payload>> {
+    let mut known: HashMap<(u32, u64), Arc<Payload>> = HashMap::new();
+    let payload = |badge, window| {
+        let body: Arc<[u8]> = plan.body(badge, window).into_bytes().into();
+        let emission = wire::parse(&body).expect("the plan makes emissions");
+        let beacons = emission.beacons.iter().map(|b| (b.id.to_string(), b.rssi_dbm)).collect();
+        let identity = (emission.badge_id.to_string(), beacons);
+        Arc::new(Payload { body, identity })
+    };
+    plan.emissions()
+        .map(|emission| {
+            let (badge, window) = (emission.badge, emission.window);
+            known.entry((badge, window)).or_insert_with(|| payload(badge, window)).clone()
+        })
+        .collect()
+}
+
+fn play(plan: &Plan, payloads: &[Arc<Payload>]) -> anyhow::Result<Vec<Hit>> {
+    let json: Header = "Content-Type: application/json".parse()?;
+    let targets: Vec<Target> = payloads
+        .iter()
+        .map(|payload| Target {
+            method: "POST".to_owned(),
+            url: plan.url.clone(),
+            headers: vec![json.clone()],
+            body: payload.body.clone(),
+        })
+        .collect();
+    let summary = plan.summary();
+    let pacer = Pacer::new(summary.rate().parse()?, Some(summary.duration));
+    let options = Options {
+        body_max: Some(ANSWER_BYTES_MAX),
+        keep_headers: false,
+        timeout: Some(Duration::from_secs(30)),
+        ..Options::default()
+    };
+    let mut live = Live::new(pacer.requests_total());
+    let mut hits = Vec::with_capacity(targets.len());
+    attack::run(targets, pacer, &options, &stop_on_interrupt()?, |hit| {
+        live.hit(hit.record.code);
+        hits.push(hit);
+    })?;
+    live.finish();
+    Ok(hits)
+}
+
+fn export(store: &Path, to: &Path) -> anyhow::Result<()> {
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let status = Command::new(program)
+        .args(["export", "--format", "ndjson", "--store"])
+        .arg(format!("sqlite:{}", store.display()))
+        .arg("--output")
+        .arg(to)
+        .status()
+        .context("cannot start the export")?;
+    if !status.success() {
+        bail!("the export ended with {status}");
+    }
+    Ok(())
+}
+
+/// A line of the export.
+struct Exported {
+    line: serde_json::Value,
+    identity: Identity,
+    heard_at: Millis,
+}
+
+fn read_exported(path: &Path) -> anyhow::Result<Vec<Exported>> {
+    let text = std::fs::read_to_string(path).context("cannot read the export")?;
+    text.lines()
+        .map(|line| {
+            // A line of the export is an emission again, so the wire reads it.
+            let emission =
+                wire::parse(line.as_bytes()).context("cannot read a line of the export")?;
+            let Heard::At(heard_at) = emission.heard else {
+                bail!("a line of the export has no heard_at: {line}");
+            };
+            let beacons = emission.beacons.iter().map(|b| (b.id.to_string(), b.rssi_dbm)).collect();
+            let identity = (emission.badge_id.to_string(), beacons);
+            Ok(Exported { line: serde_json::from_str(line)?, identity, heard_at })
+        })
+        .collect()
+}
+
+/// What the comparison found.
+struct Check {
+    stored: u64,
+    duplicates: u64,
+    others: BTreeMap<u16, u64>,
+    rows: u64,
+    /// 201, but the reading is not in the export as it was answered.
+    lost: u64,
+    /// Two 201 for one reading.
+    twice: u64,
+    /// 409, but nothing in the export that it could be a copy of.
+    without_original: u64,
+}
+
+impl Check {
+    fn new(payloads: &[Arc<Payload>], hits: &[Hit], exported: &[Exported]) -> Check {
+        let mut lines: HashMap<i64, &serde_json::Value> = HashMap::new();
+        let mut times: HashMap<&Identity, Vec<Millis>> = HashMap::new();
+        for row in exported {
+            lines.insert(row.line["id"].as_i64().unwrap_or_default(), &row.line);
+            times.entry(&row.identity).or_default().push(row.heard_at);
+        }
+        let mut check = Check {
+            stored: 0,
+            duplicates: 0,
+            others: BTreeMap::new(),
+            rows: exported.len() as u64,
+            lost: 0,
+            twice: 0,
+            without_original: 0,
+        };
+        let mut answered = HashSet::new();
+        for Hit { record, .. } in hits {
+            match record.code {
+                201 => {
+                    check.stored += 1;
+                    let body = record.body.as_deref().unwrap_or_default();
+                    let answer: serde_json::Value =
+                        serde_json::from_slice(body).unwrap_or_default();
+                    let id = answer["id"].as_i64().unwrap_or_default();
+                    check.lost += u64::from(lines.get(&id) != Some(&&answer));
+                    check.twice += u64::from(!answered.insert(id));
+                }
+                409 => {
+                    check.duplicates += 1;
+                    let identity = &payloads[record.seq as usize % payloads.len()].identity;
+                    let sent_ms = record.timestamp.as_millisecond();
+                    let answered_ms = sent_ms + record.latency.as_millis() as i64;
+                    let is_original = |t: &Millis| {
+                        // It arrived at some moment between the two.
+                        let nearest = t.0.clamp(sent_ms, answered_ms + 1);
+                        t.0.abs_diff(nearest) < WINDOW_MS
+                    };
+                    let has_original =
+                        times.get(identity).is_some_and(|times| times.iter().any(is_original));
+                    check.without_original += u64::from(!has_original);
+                }
+                code => *check.others.entry(code).or_default() += 1,
+            }
+        }
+        check
+    }
+
+    fn is_right(&self, payloads: u64) -> bool {
+        self.lost + self.twice + self.without_original == 0
+            && self.others.is_empty()
+            && self.stored == payloads
+            && self.rows == payloads
+    }
+}
+
+impl std::fmt::Display for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let answers = self.stored + self.duplicates + self.others.values().sum::<u64>();
+        writeln!(f, "answers      {answers}: {} × 201, {} × 409", self.stored, self.duplicates)?;
+        for (code, count) in &self.others {
+            writeln!(f, "             {count} × {code}")?;
+        }
+        writeln!(f, "stored       {} readings", self.rows)?;
+        if self.stored > 0 {
+            writeln!(f, "new          1 in {}", answers as f64 / self.stored as f64)?;
+        }
+        writeln!(f, "lost         {} (201, but not in the export)", self.lost)?;
+        writeln!(f, "twice        {} (one reading, two 201)", self.twice)?;
+        writeln!(
+            f,
+            "no original  {} (409, but nothing that it is a copy of)",
+            self.without_original
+        )
+    }
 }

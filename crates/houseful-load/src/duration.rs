@@ -85,9 +85,7 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
         if whole.is_empty() && fraction.is_empty() {
             return Err(malformed());
         }
-        let unit_len = after
-            .find(|c: char| c == '.' || c.is_ascii_digit())
-            .unwrap_or(after.len());
+        let unit_len = after.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_len);
         let unit_ns = match unit {
             "h" => H,
@@ -147,14 +145,7 @@ impl fmt::Display for Go {
                 if hours > 0 || minutes > 0 {
                     write!(f, "{minutes}m")?;
                 }
-                write!(
-                    f,
-                    "{}s",
-                    Decimal {
-                        units: ns % M,
-                        per: S
-                    }
-                )
+                write!(f, "{}s", Decimal { units: ns % M, per: S })
             }
         }
     }
@@ -197,18 +188,13 @@ impl fmt::Display for Decimal {
 }
 
 fn split_digits(text: &str) -> (&str, &str) {
-    text.split_at(
-        text.find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len()),
-    )
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
 /// `0.<digits>` of a unit in whole nanoseconds; digits past the 18th are below one nanosecond.
 fn fraction_ns(digits: &str, unit_ns: u128) -> u128 {
     let digits = &digits[..digits.len().min(18)];
-    digits
-        .parse::<u128>()
-        .map_or(0, |n| n * unit_ns / 10u128.pow(digits.len() as u32))
+    digits.parse::<u128>().map_or(0, |n| n * unit_ns / 10u128.pow(digits.len() as u32))
 }
 
 fn from_nanos(ns: u128) -> Duration {
@@ -256,35 +242,17 @@ mod tests {
             ("s", "expected a duration such as 5s or 1m30s, found `s`"),
             (".s", "expected a duration such as 5s or 1m30s, found `.s`"),
             ("-", "expected a duration such as 5s or 1m30s, found `-`"),
-            (
-                " 5s",
-                "expected a duration such as 5s or 1m30s, found ` 5s`",
-            ),
-            (
-                "5",
-                "expected a duration with a unit, such as 5s or 100ms, found `5`",
-            ),
-            (
-                "1m30",
-                "expected a duration with a unit, such as 5s or 100ms, found `1m30`",
-            ),
-            (
-                "1.5.5s",
-                "expected a duration with a unit, such as 5s or 100ms, found `1.5.5s`",
-            ),
-            (
-                "3d",
-                "expected a duration in h, m, s, ms, us, µs or ns, found the unit `d` in `3d`",
-            ),
+            (" 5s", "expected a duration such as 5s or 1m30s, found ` 5s`"),
+            ("5", "expected a duration with a unit, such as 5s or 100ms, found `5`"),
+            ("1m30", "expected a duration with a unit, such as 5s or 100ms, found `1m30`"),
+            ("1.5.5s", "expected a duration with a unit, such as 5s or 100ms, found `1.5.5s`"),
+            ("3d", "expected a duration in h, m, s, ms, us, µs or ns, found the unit `d` in `3d`"),
             (
                 "5 s",
                 "expected a duration in h, m, s, ms, us, µs or ns, found the unit ` s` in `5 s`",
             ),
             ("-5s", "expected a duration of zero or more, found `-5s`"),
-            (
-                "2562048h",
-                "expected a duration of at most 2562047h, found `2562048h`",
-            ),
+            ("2562048h", "expected a duration of at most 2562047h, found `2562048h`"),
             (
                 "9223372036854775808ns",
                 "expected a duration of at most 2562047h, found `9223372036854775808ns`",

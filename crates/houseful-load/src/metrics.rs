@@ -145,15 +145,12 @@ impl Metrics {
         let (earliest, latest, last_end) = self.span_ns.unwrap_or((at, at, end));
         self.span_ns = Some((earliest.min(at), latest.max(at), last_end.max(end)));
 
-        let latency_ns = u64::try_from(record.latency.as_nanos())
-            .unwrap_or(u64::MAX)
-            .min(LATENCY_NS_MAX);
+        let latency_ns =
+            u64::try_from(record.latency.as_nanos()).unwrap_or(u64::MAX).min(LATENCY_NS_MAX);
         self.latency_ns_total += u128::from(latency_ns);
         self.latency_ns_min = self.latency_ns_min.min(latency_ns);
         self.latency_ns_max = self.latency_ns_max.max(latency_ns);
-        self.latencies_ns
-            .record(latency_ns)
-            .expect("the histogram grows to hold LATENCY_NS_MAX");
+        self.latencies_ns.record(latency_ns).expect("the histogram grows to hold LATENCY_NS_MAX");
 
         if !record.error.is_empty() && !self.errors_seen.contains(&record.error) {
             if self.errors.len() < ERRORS_MAX {
@@ -169,10 +166,7 @@ impl Metrics {
     pub fn summary(&self) -> Summary {
         let (earliest, latest, end) = self.span_ns.unwrap_or_default();
         let (duration, wait) = (duration_ns(latest - earliest), duration_ns(end - latest));
-        let timestamp = |ns| {
-            self.span_ns
-                .and_then(|_| Timestamp::from_nanosecond(ns).ok())
-        };
+        let timestamp = |ns| self.span_ns.and_then(|_| Timestamp::from_nanosecond(ns).ok());
         let (mut rate, mut throughput) = (self.requests as f64, self.successes as f64);
         if !duration.is_zero() {
             rate /= duration.as_secs_f64();
@@ -225,18 +219,11 @@ impl Metrics {
     }
 
     fn bytes(&self, total: u64) -> Bytes {
-        Bytes {
-            total,
-            mean: self.per_request(total),
-        }
+        Bytes { total, mean: self.per_request(total) }
     }
 
     fn per_request(&self, total: u64) -> f64 {
-        if self.requests == 0 {
-            0.0
-        } else {
-            total as f64 / self.requests as f64
-        }
+        if self.requests == 0 { 0.0 } else { total as f64 / self.requests as f64 }
     }
 }
 
@@ -277,46 +264,26 @@ mod tests {
     #[test]
     fn means_what_vegeta_means() {
         // 50 requests at 50 a second read 51.02, because the first interval is not in the span.
-        let summary = fold(
-            (1..=50)
-                .rev()
-                .map(|k| record(k * 20, 1, if k <= 44 { 200 } else { 0 }, "")),
-        );
+        let summary =
+            fold((1..=50).rev().map(|k| record(k * 20, 1, if k <= 44 { 200 } else { 0 }, "")));
         assert_eq!(
             (summary.duration, summary.wait),
             (Duration::from_millis(980), Duration::from_millis(1))
         );
-        assert_eq!(
-            format!("{:.2} {:.2}", summary.rate, summary.throughput),
-            "51.02 44.85"
-        );
+        assert_eq!(format!("{:.2} {:.2}", summary.rate, summary.throughput), "51.02 44.85");
         assert_eq!(summary.success, 0.88);
         assert_eq!(summary.status_codes, BTreeMap::from([(0, 6), (200, 44)]));
-        assert_eq!(
-            summary.bytes_in,
-            Bytes {
-                total: 250,
-                mean: 5.0
-            }
-        );
-        assert_eq!(
-            summary.earliest.unwrap().to_string(),
-            "1970-01-01T00:00:00.02Z"
-        );
+        assert_eq!(summary.bytes_in, Bytes { total: 250, mean: 5.0 });
+        assert_eq!(summary.earliest.unwrap().to_string(), "1970-01-01T00:00:00.02Z");
         assert_eq!(summary.latest.unwrap().to_string(), "1970-01-01T00:00:01Z");
         assert_eq!(summary.end.unwrap().to_string(), "1970-01-01T00:00:01.001Z");
     }
 
     #[test]
     fn success_is_200_to_399() {
-        for (code, success) in [
-            (0, 0.0),
-            (199, 0.0),
-            (200, 1.0),
-            (399, 1.0),
-            (400, 0.0),
-            (409, 0.0),
-        ] {
+        for (code, success) in
+            [(0, 0.0), (199, 0.0), (200, 1.0), (399, 1.0), (400, 0.0), (409, 0.0)]
+        {
             assert_eq!(fold([record(0, 1, code, "")]).success, success, "{code}");
         }
     }
@@ -324,15 +291,9 @@ mod tests {
     #[test]
     fn of_nothing_is_zero() {
         let summary = fold([]);
-        assert_eq!(
-            (summary.requests, summary.rate, summary.success),
-            (0, 0.0, 0.0)
-        );
+        assert_eq!((summary.requests, summary.rate, summary.success), (0, 0.0, 0.0));
         assert_eq!(summary.latencies, Latencies::default());
-        assert_eq!(
-            (summary.earliest, summary.latest, summary.end),
-            (None, None, None)
-        );
+        assert_eq!((summary.earliest, summary.latest, summary.end), (None, None, None));
     }
 
     #[test]
@@ -348,10 +309,7 @@ mod tests {
         let summary = fold(["b", "a", "b", ""].map(|error| record(0, 1, 500, error)));
         assert_eq!(summary.errors, ["b", "a"]);
         let summary = fold((0..ERRORS_MAX + 7).map(|n| record(0, 1, 0, &n.to_string())));
-        assert_eq!(
-            (summary.errors.len(), summary.errors_not_kept),
-            (ERRORS_MAX, 7)
-        );
+        assert_eq!((summary.errors.len(), summary.errors_not_kept), (ERRORS_MAX, 7));
     }
 
     #[test]

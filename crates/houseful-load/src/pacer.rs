@@ -50,10 +50,7 @@ impl Pacer {
         let Rate::Constant { requests, period } = self.rate else {
             return None;
         };
-        let total = self
-            .duration?
-            .as_nanos()
-            .saturating_mul(u128::from(requests.get()))
+        let total = self.duration?.as_nanos().saturating_mul(u128::from(requests.get()))
             / period.as_nanos();
         Some(u64::try_from(total).unwrap_or(u64::MAX))
     }
@@ -89,24 +86,12 @@ mod tests {
             ("1/7ns", 1, 142_857_142),
         ] {
             let pacer = pacer(rate, seconds);
-            assert_eq!(
-                pacer.requests_total(),
-                Some(total),
-                "{rate} for {seconds} s"
-            );
-            assert_eq!(
-                pacer.due(total, Duration::ZERO),
-                None,
-                "{rate} for {seconds} s"
-            );
+            assert_eq!(pacer.requests_total(), Some(total), "{rate} for {seconds} s");
+            assert_eq!(pacer.due(total, Duration::ZERO), None, "{rate} for {seconds} s");
             if let Some(last) = total.checked_sub(1) {
-                let due = pacer
-                    .due(last, Duration::ZERO)
-                    .expect("the last one is part of the plan");
-                assert!(
-                    due <= Duration::from_secs(seconds),
-                    "{rate} for {seconds} s: {due:?}"
-                );
+                let due =
+                    pacer.due(last, Duration::ZERO).expect("the last one is part of the plan");
+                assert!(due <= Duration::from_secs(seconds), "{rate} for {seconds} s: {due:?}");
             }
         }
     }
@@ -120,33 +105,21 @@ mod tests {
                 Some(Duration::from_secs(second))
             );
         }
-        assert_eq!(
-            third.due(0, Duration::ZERO),
-            Some(Duration::from_nanos(333_333_333))
-        );
-        assert_eq!(
-            third.due(1, Duration::ZERO),
-            Some(Duration::from_nanos(666_666_666))
-        );
+        assert_eq!(third.due(0, Duration::ZERO), Some(Duration::from_nanos(333_333_333)));
+        assert_eq!(third.due(1, Duration::ZERO), Some(Duration::from_nanos(666_666_666)));
     }
 
     #[test]
     fn without_an_end_goes_on() {
         let pacer = Pacer::new("400".parse().unwrap(), None);
         assert_eq!(pacer.requests_total(), None);
-        assert_eq!(
-            pacer.due(24_000_000, Duration::ZERO),
-            Some(Duration::new(60_000, 2_500_000))
-        );
+        assert_eq!(pacer.due(24_000_000, Duration::ZERO), Some(Duration::new(60_000, 2_500_000)));
     }
 
     #[test]
     fn as_fast_as_possible_is_always_due_until_the_end() {
         let pacer = pacer("infinity", 2);
-        assert_eq!(
-            pacer.due(7, Duration::from_millis(1_999)),
-            Some(Duration::from_millis(1_999))
-        );
+        assert_eq!(pacer.due(7, Duration::from_millis(1_999)), Some(Duration::from_millis(1_999)));
         assert_eq!(pacer.due(7, Duration::from_secs(2)), None);
         assert_eq!(pacer.requests_total(), None);
     }

@@ -66,9 +66,7 @@ impl Default for Plan {
             advertising_interval: Duration::from_secs(1),
             beacons: 3,
             seed: 0,
-            url: "http://localhost:8080/rssi_readings"
-                .parse()
-                .expect("the default is a URL"),
+            url: "http://localhost:8080/rssi_readings".parse().expect("the default is a URL"),
         }
     }
 }
@@ -137,15 +135,7 @@ impl Plan {
     ///
     /// See [`PlanError`].
     pub fn check(&self) -> Result<(), PlanError> {
-        let Plan {
-            badges,
-            pis,
-            seconds,
-            beacons,
-            update_window,
-            advertising_interval,
-            ..
-        } = *self;
+        let Plan { badges, pis, seconds, beacons, update_window, advertising_interval, .. } = *self;
         for (name, value) in [("badges", badges), ("pis", pis), ("seconds", seconds)] {
             if value == 0 {
                 return Err(PlanError::Zero(name));
@@ -158,20 +148,12 @@ impl Plan {
             return Err(PlanError::NoInterval);
         }
         if update_window.is_zero()
-            || !update_window
-                .as_nanos()
-                .is_multiple_of(advertising_interval.as_nanos())
+            || !update_window.as_nanos().is_multiple_of(advertising_interval.as_nanos())
         {
-            return Err(PlanError::UpdateWindow {
-                update_window,
-                advertising_interval,
-            });
+            return Err(PlanError::UpdateWindow { update_window, advertising_interval });
         }
         if self.intervals() == 0 {
-            return Err(PlanError::TooShort {
-                seconds,
-                advertising_interval,
-            });
+            return Err(PlanError::TooShort { seconds, advertising_interval });
         }
         Ok(())
     }
@@ -275,39 +257,24 @@ impl Summary {
         if self.advertising_interval == Duration::from_secs(1) {
             self.emissions_per_interval.to_string()
         } else {
-            format!(
-                "{}/{}",
-                self.emissions_per_interval,
-                Go(self.advertising_interval)
-            )
+            format!("{}/{}", self.emissions_per_interval, Go(self.advertising_interval))
         }
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hits = PerSecond {
-            count: self.emissions_per_interval,
-            time: self.advertising_interval,
-        };
-        let writes = PerSecond {
-            count: self.badges.into(),
-            time: self.update_window,
-        };
+        let hits =
+            PerSecond { count: self.emissions_per_interval, time: self.advertising_interval };
+        let writes = PerSecond { count: self.badges.into(), time: self.update_window };
         // `1m0s` would do as well; the seed says `60s`.
         let duration = match self.duration.subsec_nanos() {
             0 => format!("{}s", self.duration.as_secs()),
             _ => Go(self.duration).to_string(),
         };
-        let flags = format!(
-            "attack -targets={TARGETS_FILE} -rate={} -duration={duration}",
-            self.rate()
-        );
-        writeln!(
-            f,
-            "{} emissions generated in {TARGETS_FILE}",
-            self.emissions
-        )?;
+        let flags =
+            format!("attack -targets={TARGETS_FILE} -rate={} -duration={duration}", self.rate());
+        writeln!(f, "{} emissions generated in {TARGETS_FILE}", self.emissions)?;
         writeln!(f, "  {} badges", self.badges)?;
         writeln!(f, "  {} pis", self.pis)?;
         writeln!(f, "  {} seconds", self.seconds)?;
@@ -352,9 +319,8 @@ pub fn write(dir: &Path, plan: &Plan, force: bool) -> Result<Summary, PlanError>
     let targets_path = dir.join(TARGETS_FILE);
     let bodies_dir = dir.join(BODIES_DIR);
     if !force
-        && let Some(path) = [&targets_path, &bodies_dir]
-            .into_iter()
-            .find(|path| path.symlink_metadata().is_ok())
+        && let Some(path) =
+            [&targets_path, &bodies_dir].into_iter().find(|path| path.symlink_metadata().is_ok())
     {
         return Err(PlanError::Exists(path.clone()));
     }
@@ -378,15 +344,11 @@ pub fn write(dir: &Path, plan: &Plan, force: bool) -> Result<Summary, PlanError>
 }
 
 fn write_targets(path: &Path, plan: &Plan) -> io::Result<()> {
-    let content_type: Header = "Content-Type: application/json"
-        .parse()
-        .expect("a header by its form");
+    let content_type: Header =
+        "Content-Type: application/json".parse().expect("a header by its form");
     let mut out = BufWriter::new(fs::File::create(path)?);
     for emission in plan.emissions() {
-        let body_path = format!(
-            "{BODIES_DIR}/{}",
-            body_name(emission.badge, emission.window)
-        );
+        let body_path = format!("{BODIES_DIR}/{}", body_name(emission.badge, emission.window));
         http::write(
             &mut out,
             "POST",
@@ -404,16 +366,10 @@ fn body_name(badge: u32, window: u64) -> String {
 
 /// Whether [`body_name`] may have made this name.
 fn is_body_name(name: &str) -> bool {
-    let numbers = name
-        .strip_prefix("badge_")
-        .and_then(|rest| rest.strip_suffix(".json"));
-    numbers
-        .and_then(|numbers| numbers.split_once('_'))
-        .is_some_and(|(badge, window)| {
-            [badge, window]
-                .iter()
-                .all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-        })
+    let numbers = name.strip_prefix("badge_").and_then(|rest| rest.strip_suffix(".json"));
+    numbers.and_then(|numbers| numbers.split_once('_')).is_some_and(|(badge, window)| {
+        [badge, window].iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    })
 }
 
 fn remove_bodies(dir: &Path) -> Result<(), PlanError> {
@@ -461,24 +417,14 @@ mod tests {
     use std::collections::{BTreeMap, HashMap, HashSet};
 
     fn small() -> Plan {
-        Plan {
-            badges: 3,
-            pis: 2,
-            seconds: 10,
-            ..Plan::default()
-        }
+        Plan { badges: 3, pis: 2, seconds: 10, ..Plan::default() }
     }
 
     /// Reads a written plan back, with its bodies, from anywhere.
     fn read_back(dir: &Path) -> Vec<Target> {
         let text = fs::read_to_string(dir.join(TARGETS_FILE)).unwrap();
         let text = text.replace("@vegeta_data", &format!("@{}/vegeta_data", dir.display()));
-        targets::http::read(
-            text.as_bytes(),
-            "targets.txt",
-            &targets::Defaults::default(),
-        )
-        .unwrap()
+        targets::http::read(text.as_bytes(), "targets.txt", &targets::Defaults::default()).unwrap()
     }
 
     fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -541,10 +487,7 @@ houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful loa
         let dir = tempfile::tempdir().unwrap();
         let summary = write(dir.path(), &Plan::default(), false).unwrap();
         assert_eq!((summary.emissions, summary.payloads), (24_000, 1_200));
-        assert_eq!(
-            fs::read_dir(dir.path().join(BODIES_DIR)).unwrap().count(),
-            1_200
-        );
+        assert_eq!(fs::read_dir(dir.path().join(BODIES_DIR)).unwrap().count(), 1_200);
 
         let targets = read_back(dir.path());
         assert_eq!(targets.len(), 24_000);
@@ -565,18 +508,12 @@ houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful loa
         let bytes: usize = targets.iter().map(|target| target.body.len()).sum();
         assert_eq!(bytes as f64 / 24_000.0, 102.3);
         assert_eq!(targets[0].method, "POST");
-        assert_eq!(
-            targets[0].headers[0].to_string(),
-            "Content-Type: application/json"
-        );
+        assert_eq!(targets[0].headers[0].to_string(), "Content-Type: application/json");
     }
 
     #[test]
     fn body_is_the_wires_form() {
-        let plan = Plan {
-            beacons: 1,
-            ..Plan::default()
-        };
+        let plan = Plan { beacons: 1, ..Plan::default() };
         let body = plan.body(45, 7);
         let level = body
             .strip_prefix(r#"{"badge_id": "badge_45", "pi_id": "8", "beacons": {"beacon_1": "#)
@@ -587,10 +524,7 @@ houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful loa
 
     #[test]
     fn emissions_stand_in_the_order_of_real_time() {
-        let order: Vec<_> = small()
-            .emissions()
-            .map(|e| (e.interval, e.badge, e.pi))
-            .collect();
+        let order: Vec<_> = small().emissions().map(|e| (e.interval, e.badge, e.pi)).collect();
         let mut sorted = order.clone();
         sorted.sort_unstable();
         assert_eq!(order, sorted);
@@ -606,10 +540,7 @@ houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful loa
             let strip = |(path, bytes): (PathBuf, _)| {
                 (path.strip_prefix(dir.path()).unwrap().to_owned(), bytes)
             };
-            files(dir.path())
-                .into_iter()
-                .map(strip)
-                .collect::<BTreeMap<_, _>>()
+            files(dir.path()).into_iter().map(strip).collect::<BTreeMap<_, _>>()
         };
         assert_eq!(write_files(1), write_files(1));
         assert_ne!(write_files(1), write_files(2));
@@ -618,50 +549,20 @@ houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful loa
     #[test]
     fn refuses_impossible_plans() {
         for (plan, error) in [
+            (Plan { badges: 0, ..small() }, "expected at least 1 for `badges`, found 0"),
+            (Plan { pis: 0, ..small() }, "expected at least 1 for `pis`, found 0"),
+            (Plan { seconds: 0, ..small() }, "expected at least 1 for `seconds`, found 0"),
+            (Plan { beacons: 6, ..small() }, "expected 1 to 5 beacons, found 6"),
             (
-                Plan {
-                    badges: 0,
-                    ..small()
-                },
-                "expected at least 1 for `badges`, found 0",
-            ),
-            (
-                Plan { pis: 0, ..small() },
-                "expected at least 1 for `pis`, found 0",
-            ),
-            (
-                Plan {
-                    seconds: 0,
-                    ..small()
-                },
-                "expected at least 1 for `seconds`, found 0",
-            ),
-            (
-                Plan {
-                    beacons: 6,
-                    ..small()
-                },
-                "expected 1 to 5 beacons, found 6",
-            ),
-            (
-                Plan {
-                    advertising_interval: Duration::ZERO,
-                    ..small()
-                },
+                Plan { advertising_interval: Duration::ZERO, ..small() },
                 "expected an advertising interval longer than zero",
             ),
             (
-                Plan {
-                    update_window: Duration::from_millis(4_500),
-                    ..small()
-                },
+                Plan { update_window: Duration::from_millis(4_500), ..small() },
                 "expected an update window that is a multiple of the advertising interval 1s, found 4.5s",
             ),
             (
-                Plan {
-                    update_window: Duration::ZERO,
-                    ..small()
-                },
+                Plan { update_window: Duration::ZERO, ..small() },
                 "expected an update window that is a multiple of the advertising interval 1s, found 0s",
             ),
             (
@@ -675,10 +576,7 @@ houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful loa
             ),
         ] {
             let dir = tempfile::tempdir().unwrap();
-            assert_eq!(
-                write(dir.path(), &plan, true).expect_err(error).to_string(),
-                error
-            );
+            assert_eq!(write(dir.path(), &plan, true).expect_err(error).to_string(), error);
             assert_eq!(files(dir.path()), BTreeMap::new());
         }
     }
@@ -699,15 +597,7 @@ houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful loa
     #[test]
     fn force_replaces_a_plan_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
-        write(
-            dir.path(),
-            &Plan {
-                badges: 9,
-                ..small()
-            },
-            false,
-        )
-        .unwrap();
+        write(dir.path(), &Plan { badges: 9, ..small() }, false).unwrap();
         fs::write(dir.path().join("vegeta_data/notes.txt"), "precious").unwrap();
         write(dir.path(), &small(), true).unwrap();
         assert_eq!(read_back(dir.path()).len(), 60);
@@ -731,10 +621,7 @@ houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful loa
         std::os::unix::fs::symlink(outside.path().join("mine"), dir.path().join(TARGETS_FILE))
             .unwrap();
         write(dir.path(), &small(), true).unwrap();
-        assert_eq!(
-            fs::read_to_string(outside.path().join("mine")).unwrap(),
-            "precious"
-        );
+        assert_eq!(fs::read_to_string(outside.path().join("mine")).unwrap(), "precious");
     }
 
     proptest! {

@@ -72,10 +72,7 @@ impl FromStr for Rate {
             "ns" | "us" | "µs" | "ms" | "s" | "m" | "h" => duration::parse(&format!("1{period}")),
             _ => duration::parse(period),
         }
-        .map_err(|fault| RateError::Period {
-            text: text.to_owned(),
-            fault,
-        })?;
+        .map_err(|fault| RateError::Period { text: text.to_owned(), fault })?;
         match NonZeroU64::new(requests) {
             None => Ok(Rate::AsFastAsPossible),
             Some(_) if period.is_zero() => Err(RateError::NoPeriod(text.to_owned())),
@@ -110,11 +107,7 @@ mod tests {
         ] {
             let period = Duration::from_millis(period_ms);
             let requests = NonZeroU64::new(requests).unwrap();
-            assert_eq!(
-                text.parse(),
-                Ok(Rate::Constant { requests, period }),
-                "{text}"
-            );
+            assert_eq!(text.parse(), Ok(Rate::Constant { requests, period }), "{text}");
         }
         for text in ["0", "0/1s", "infinity"] {
             assert_eq!(text.parse(), Ok(Rate::AsFastAsPossible), "{text}");
@@ -152,16 +145,9 @@ mod tests {
                 "5/day",
                 "expected a rate such as 400, 50/1m or infinity, found `5/day`: expected a duration such as 5s or 1m30s, found `day`",
             ),
-            (
-                "5/0s",
-                "expected a rate with a period longer than zero, found `5/0s`",
-            ),
+            ("5/0s", "expected a rate with a period longer than zero, found `5/0s`"),
         ] {
-            assert_eq!(
-                text.parse::<Rate>().expect_err(text).to_string(),
-                error,
-                "{text}"
-            );
+            assert_eq!(text.parse::<Rate>().expect_err(text).to_string(), error, "{text}");
         }
     }
 

@@ -137,10 +137,7 @@ impl Heard {
 impl Beacon<'_> {
     /// The same beacon, on its own feet.
     pub fn into_owned(self) -> Beacon<'static> {
-        Beacon {
-            id: Cow::Owned(self.id.into_owned()),
-            rssi_dbm: self.rssi_dbm,
-        }
+        Beacon { id: Cow::Owned(self.id.into_owned()), rssi_dbm: self.rssi_dbm }
     }
 }
 
@@ -189,10 +186,7 @@ mod tests {
     const ARRIVAL: Millis = Millis(1_795_552_140_123);
 
     fn emission() -> Emission<'static> {
-        let beacon = |id, rssi_dbm| Beacon {
-            id: Cow::Borrowed(id),
-            rssi_dbm,
-        };
+        let beacon = |id, rssi_dbm| Beacon { id: Cow::Borrowed(id), rssi_dbm };
         Emission {
             badge_id: "badge_0".into(),
             pi_id: "32".into(),

@@ -64,10 +64,7 @@ mod tests {
     use crate::Heard;
 
     fn reading() -> Reading {
-        let beacon = |id: &'static str, rssi_dbm| Beacon {
-            id: id.into(),
-            rssi_dbm,
-        };
+        let beacon = |id: &'static str, rssi_dbm| Beacon { id: id.into(), rssi_dbm };
         Reading {
             id: 17,
             heard_at: Millis(1_795_552_140_123),

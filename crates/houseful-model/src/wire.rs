@@ -75,19 +75,15 @@ pub fn parse(body: &[u8]) -> Result<Emission<'_>, WireError> {
 fn object_text(body: &[u8]) -> Result<&str, String> {
     let text = std::str::from_utf8(body).map_err(|error| {
         let at = error.valid_up_to();
-        format!(
-            "expected UTF-8, found byte {:#04x} at offset {at}",
-            body[at]
-        )
+        format!("expected UTF-8, found byte {:#04x} at offset {at}", body[at])
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let inside = text.trim_start_matches([' ', '\t', '\n', '\r']);
     match inside.chars().next() {
         Some('{') => Ok(text),
-        Some(other) => Err(format!(
-            "expected a JSON object, found {}",
-            quoted(other.encode_utf8(&mut [0; 4]))
-        )),
+        Some(other) => {
+            Err(format!("expected a JSON object, found {}", quoted(other.encode_utf8(&mut [0; 4]))))
+        }
         None => Err("expected a JSON object, found an empty body".to_owned()),
     }
 }
@@ -246,22 +242,15 @@ impl<'de> Visitor<'de> for ObjectVisitor<'_> {
 /// Reads the beacons into the form that an emission keeps.
 fn beacons<'a>(value: &'a RawValue, faults: &mut Faults) -> Vec<Beacon<'a>> {
     if !value::is_object(value) {
-        faults.push(
-            "beacons",
-            format_args!("expected an object, found {}", value::found(value)),
-        );
+        faults.push("beacons", format_args!("expected an object, found {}", value::found(value)));
         return Vec::new();
     }
     let mut json = serde_json::Deserializer::from_str(value.get());
     // The grammar was checked, but not that the escapes in keys make up characters.
-    json.deserialize_map(BeaconsVisitor(faults))
-        .unwrap_or_else(|_| {
-            faults.push(
-                "beacons",
-                "expected ids of whole characters, found half a surrogate pair",
-            );
-            Vec::new()
-        })
+    json.deserialize_map(BeaconsVisitor(faults)).unwrap_or_else(|_| {
+        faults.push("beacons", "expected ids of whole characters, found half a surrogate pair");
+        Vec::new()
+    })
 }
 
 /// Reads the object of beacons.
@@ -285,9 +274,7 @@ impl<'de> Visitor<'de> for BeaconsVisitor<'_> {
             if beacons.has(&id) {
                 faults.push(key, "key appears twice");
             }
-            let rssi_dbm = faults
-                .note(key, value::rssi_dbm(map.next_value()?))
-                .flatten();
+            let rssi_dbm = faults.note(key, value::rssi_dbm(map.next_value()?)).flatten();
             beacons.push(id, rssi_dbm);
         }
         Ok(beacons.strongest())
@@ -336,8 +323,7 @@ impl<'a> Beacons<'a> {
         self.all.push(Beacon { id, rssi_dbm });
         if self.all.len() > Self::LOOK_THROUGH_MAX {
             let unlisted = &self.all[self.ids.len()..];
-            self.ids
-                .extend(unlisted.iter().map(|beacon| beacon.id.clone()));
+            self.ids.extend(unlisted.iter().map(|beacon| beacon.id.clone()));
         }
     }
 
@@ -368,9 +354,7 @@ impl<'de> DeserializeSeed<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
         let value = <&RawValue>::deserialize(json)?;
         if value::is_nested_deeper(value, DEPTH_MAX - 1) {
-            return Err(D::Error::custom(format_args!(
-                "nested deeper than {DEPTH_MAX} levels"
-            )));
+            return Err(D::Error::custom(format_args!("nested deeper than {DEPTH_MAX} levels")));
         }
         Ok(value)
     }

@@ -17,9 +17,8 @@ mod checks;
 
 /// The bodies of one half by name, each with its expectation; no file stands alone.
 fn corpus(half: &str, expectation: &str) -> BTreeMap<String, (Vec<u8>, String)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/fixtures/wire")
-        .join(half);
+    let folder =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/wire").join(half);
     let mut bodies = BTreeMap::new();
     let mut wants = BTreeMap::new();
     for entry in fs::read_dir(&folder).unwrap() {

@@ -1,9 +1,20 @@
 //! `houseful load`: one file per command of the toolkit.
 
+mod attack;
+mod generate;
+mod live;
+mod report;
+
 use std::process::ExitCode;
 
+pub(crate) use self::live::{Live, stop_on_interrupt};
 use crate::cli::LoadCommand;
 
+/// Runs what was asked for.
 pub(crate) fn run(command: LoadCommand) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("{command:?}")
+    match command {
+        LoadCommand::Generate(args) => generate::run(&args),
+        LoadCommand::Attack(args) => attack::run(&args),
+        LoadCommand::Report(args) => report::run(&args),
+    }
 }

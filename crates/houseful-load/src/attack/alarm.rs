@@ -27,15 +27,16 @@ mod precise {
     }
 
     impl Alarm {
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe, for types that lie about their descriptor; an OwnedFd does not"
+        )]
         pub(in crate::attack) fn new() -> io::Result<Alarm> {
             let timer = timerfd_create(
                 TimerfdClockId::Monotonic,
                 TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
             )?;
-            Ok(Alarm {
-                timer: AsyncFd::with_interest(timer, Interest::READABLE)?,
-                armed_for: None,
-            })
+            Ok(Alarm { timer: AsyncFd::with_interest(timer, Interest::READABLE)?, armed_for: None })
         }
 
         /// Waits until `due`, or a little less: the caller looks at the clock.
@@ -44,14 +45,10 @@ mod precise {
         pub(in crate::attack) async fn wait_until(&mut self, due: Instant) -> io::Result<()> {
             if self.armed_for != Some(due) {
                 // Zero would disarm the timer.
-                let wait = due
-                    .saturating_duration_since(Instant::now())
-                    .max(Duration::from_nanos(1));
+                let wait =
+                    due.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
                 let once = Itimerspec {
-                    it_interval: Timespec {
-                        tv_sec: 0,
-                        tv_nsec: 0,
-                    },
+                    it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
                     it_value: Timespec {
                         tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
                         tv_nsec: wait.subsec_nanos().into(),
@@ -98,9 +95,7 @@ mod tests {
         let start = Instant::now();
         // Armed for later, dropped, armed for sooner.
         let far = start + Duration::from_secs(60);
-        tokio::time::timeout(Duration::from_millis(1), alarm.wait_until(far))
-            .await
-            .unwrap_err();
+        tokio::time::timeout(Duration::from_millis(1), alarm.wait_until(far)).await.unwrap_err();
         for at_ms in [5, 6, 6, 20, 1] {
             let due = start + Duration::from_millis(at_ms);
             while Instant::now() < due {
@@ -108,10 +103,6 @@ mod tests {
             }
         }
         alarm.wait_until(start).await.unwrap();
-        assert!(
-            start.elapsed() < Duration::from_secs(10),
-            "{:?}",
-            start.elapsed()
-        );
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     }
 }

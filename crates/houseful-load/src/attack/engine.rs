@@ -70,22 +70,14 @@ pub(super) fn prepare(targets: Vec<Target>) -> Result<Plan, AttackError> {
         };
         with_endpoints.push((target, endpoint));
     }
-    Ok(Plan {
-        targets: with_endpoints,
-        endpoints,
-    })
+    Ok(Plan { targets: with_endpoints, endpoints })
 }
 
 fn resolve(host: &str, port: u16) -> Result<Endpoint, AttackError> {
     let addresses = (host, port).to_socket_addrs();
-    let addresses = addresses.map_err(|source| AttackError::Resolve {
-        host: host.to_owned(),
-        source,
-    })?;
-    Ok(Endpoint {
-        name: format!("{host}:{port}"),
-        addresses: addresses.collect(),
-    })
+    let addresses =
+        addresses.map_err(|source| AttackError::Resolve { host: host.to_owned(), source })?;
+    Ok(Endpoint { name: format!("{host}:{port}"), addresses: addresses.collect() })
 }
 
 /// Runs the attack to its end. See [`super::run`].
@@ -100,23 +92,19 @@ pub(super) async fn run(
     let engine = Rc::new(Engine::new(plan, pacer, options));
     let mut level_now = *level.borrow_and_update();
     let mut may_rise = true;
+    let mut done = Vec::new();
     loop {
         if level_now > Level::Send {
             engine.draining.set(true);
         }
         engine.assign();
-        for hit in engine.done.take() {
-            on_hit(hit);
-        }
+        std::mem::swap(&mut done, &mut engine.done.borrow_mut());
+        done.drain(..).for_each(&mut on_hit);
         let in_flight = engine.in_flight.get();
         let is_over = engine.is_over() && in_flight == 0 && engine.done.borrow().is_empty();
         if is_over || level_now == Level::Abandon {
             let elapsed = engine.started.elapsed();
-            return Ok(Outcome {
-                abandoned: in_flight,
-                elapsed,
-                ..engine.outcome.get()
-            });
+            return Ok(Outcome { abandoned: in_flight, elapsed, ..engine.outcome.get() });
         }
         let due = engine.next_due_for_main();
         tokio::select! {
@@ -221,12 +209,7 @@ impl Engine {
     /// the first to be free takes what is due.
     fn next_due_for_main(&self) -> Option<Instant> {
         let all_busy = self.idle.borrow().is_empty() && !self.may_spawn();
-        if all_busy {
-            None
-        } else {
-            self.next_due()
-                .and_then(|due| self.started.checked_add(due))
-        }
+        if all_busy { None } else { self.next_due().and_then(|due| self.started.checked_add(due)) }
     }
 
     fn may_spawn(&self) -> bool {
@@ -237,10 +220,7 @@ impl Engine {
     /// connection leads elsewhere.
     fn free_worker(self: &Rc<Engine>, endpoint: usize) -> Option<Rc<Worker>> {
         let mut idle = self.idle.borrow_mut();
-        if let Some(at) = idle
-            .iter()
-            .rposition(|worker| worker.endpoint.get() == endpoint)
-        {
+        if let Some(at) = idle.iter().rposition(|worker| worker.endpoint.get() == endpoint) {
             return Some(idle.remove(at));
         }
         if !self.may_spawn() {
@@ -256,10 +236,7 @@ impl Engine {
             outcome.connections_peak = outcome.connections_peak.max(self.workers.get())
         });
         // Detached: when the main loop returns, the runtime drops whoever is left.
-        drop(tokio::task::spawn_local(work(
-            Rc::clone(self),
-            Rc::clone(&worker),
-        )));
+        drop(tokio::task::spawn_local(work(Rc::clone(self), Rc::clone(&worker))));
         Some(worker)
     }
 
@@ -319,22 +296,14 @@ impl Engine {
         } else {
             &target.body
         };
-        let keep = Keep {
-            headers: self.options.keep_headers,
-            body_max: self.options.body_max,
-        };
+        let keep = Keep { headers: self.options.keep_headers, body_max: self.options.body_max };
 
-        let kept = connection
-            .take()
-            .filter(|_| worker.endpoint.get() == *endpoint);
-        let (mut open, is_fresh) = match kept {
-            Some(kept) if !kept.is_stale() => (kept, false),
-            closed => {
-                if closed.is_some() {
-                    self.count(|outcome| outcome.resent += 1);
-                }
-                (self.open(*endpoint, worker).await?, true)
-            }
+        let kept =
+            connection.take().filter(|kept| worker.endpoint.get() == *endpoint && !kept.is_stale());
+        let is_fresh = kept.is_none();
+        let mut open = match kept {
+            Some(kept) => kept,
+            None => self.open(*endpoint, worker).await?,
         };
         let mut decoder = Decoder::new(&target.method, keep);
         let mut exchanged = open.exchange([request, rest], &mut decoder).await;
@@ -389,17 +358,13 @@ impl Engine {
                 record.body = answer.body;
                 record.headers = answer.headers;
                 if !record.is_success() {
-                    record.error = format!("{} {}", answer.code, answer.reason)
-                        .trim_end()
-                        .to_owned();
+                    record.error =
+                        format!("{} {}", answer.code, answer.reason).trim_end().to_owned();
                 }
             }
             Err(error) => record.error = error,
         }
-        self.done.borrow_mut().push(Hit {
-            record,
-            slip: job.taken - job.due,
-        });
+        self.done.borrow_mut().push(Hit { record, slip: job.taken - job.due });
         self.in_flight.set(self.in_flight.get() - 1);
         self.wake.notify_one();
     }
@@ -437,20 +402,18 @@ async fn perform(
     connection: &mut Option<Connection>,
     request: &mut Vec<u8>,
 ) -> Result<Answer, String> {
-    let timeout = engine.options.timeout;
-    if job.taken >= job.due.saturating_add(timeout) {
+    let answer = engine.answer(job.seq, worker, connection, request);
+    let Some(timeout) = engine.options.timeout else {
+        return answer.await.map_err(|failure| failure.to_string());
+    };
+    if job.taken - job.due >= timeout {
         let connections_max = engine.options.connections_max;
         return Err(format!(
             "timeout: none of {connections_max} connections became free within {}",
             Go(timeout)
         ));
     }
-    let answer = engine.answer(job.seq, worker, connection, request);
-    let answered = match engine.started.checked_add(job.due.saturating_add(timeout)) {
-        Some(deadline) => tokio::time::timeout_at(deadline.into(), answer).await,
-        None => Ok(answer.await),
-    };
-    match answered {
+    match tokio::time::timeout(timeout, answer).await {
         Ok(answer) => answer.map_err(|failure| failure.to_string()),
         Err(_) => Err(format!("timeout: no answer within {}", Go(timeout))),
     }
@@ -466,7 +429,12 @@ async fn wait_for_job(
     loop {
         tokio::select! {
             biased;
-            () = worker.wake.notified() => return worker.job.take(),
+            () = worker.wake.notified() => {
+                // A wake-up without a job is left over from a job that was taken without it.
+                if let Some(job) = worker.job.take() {
+                    return Some(job);
+                }
+            }
             () = connection.stirred() => {
                 if connection.is_stale() {
                     let mut idle = engine.idle.borrow_mut();

@@ -11,8 +11,7 @@
 //! and memory that does not grow with the length of the attack.
 //!
 //! Unlike vegeta it follows no redirects (a 3xx is an answer like any other), resolves each host
-//! once, at the start, and gives a request up when it is [`Options::timeout`] behind its
-//! *intended* time.
+//! once, at the start.
 
 mod alarm;
 mod client;
@@ -34,8 +33,9 @@ use crate::targets::Target;
 pub struct Options {
     /// Sent as `X-Vegeta-Attack` and kept in each record; empty for neither.
     pub name: String,
-    /// How long after its intended time a request is given up. 30 s.
-    pub timeout: Duration,
+    /// How long a request may wait for a free connection, and then again for its answer: 30 s.
+    /// `None` waits for ever. So an attack ends at most twice this long after its plan.
+    pub timeout: Option<Duration>,
     /// Whether connections are used again. Without, each request says `Connection: close`.
     pub keep_alive: bool,
     /// The most connections open at once, to all hosts together: 1,000, which fits the usual
@@ -53,7 +53,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             name: String::new(),
-            timeout: Duration::from_secs(30),
+            timeout: Some(Duration::from_secs(30)),
             keep_alive: true,
             connections_max: NonZeroUsize::new(1_000).expect("1000 is not 0"),
             body_max: None,
@@ -81,8 +81,8 @@ pub struct Outcome {
     pub abandoned: u64,
     /// Requests that left late because [`Options::connections_max`] were in use.
     pub waited: u64,
-    /// Requests sent again on a fresh connection because the server had closed the old one before
-    /// it could have seen them. Each has one record.
+    /// Requests sent again on a fresh connection, because sending them on a kept one failed: the
+    /// server had closed it before it could have seen the whole request. Each has one record.
     pub resent: u64,
     /// Connections opened in all.
     pub connections_opened: u64,
@@ -191,13 +191,8 @@ pub fn run(
         .enable_all()
         .build_local(tokio::runtime::LocalOptions::default())
         .map_err(AttackError::EventLoop)?;
-    let outcome = runtime.block_on(engine::run(
-        plan,
-        pacer,
-        options.clone(),
-        stop.0.subscribe(),
-        on_hit,
-    ));
+    let outcome =
+        runtime.block_on(engine::run(plan, pacer, options.clone(), stop.0.subscribe(), on_hit));
     // A resolver or connection left behind is nobody's business any more.
     outcome.map_err(AttackError::EventLoop)
 }

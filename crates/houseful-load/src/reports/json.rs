@@ -19,16 +19,7 @@ const GO_ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 ///
 /// Those of `out`.
 pub fn write(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
-    let Latencies {
-        total,
-        mean,
-        p50,
-        p90,
-        p95,
-        p99,
-        max,
-        min,
-    } = summary.latencies;
+    let Latencies { total, mean, p50, p90, p95, p99, max, min } = summary.latencies;
     let latencies = [
         ("total", total),
         ("mean", mean),
@@ -45,16 +36,13 @@ pub fn write(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     }
     write!(out, "}},\"bytes_in\":{}", BytesObject(summary.bytes_in))?;
     write!(out, ",\"bytes_out\":{}", BytesObject(summary.bytes_out))?;
-    for (name, time) in [
-        ("earliest", summary.earliest),
-        ("latest", summary.latest),
-        ("end", summary.end),
-    ] {
+    for (name, time) in
+        [("earliest", summary.earliest), ("latest", summary.latest), ("end", summary.end)]
+    {
         write!(
             out,
             ",\"{name}\":\"{}\"",
-            time.as_ref()
-                .map_or(GO_ZERO_TIME.to_owned(), Timestamp::to_string)
+            time.as_ref().map_or(GO_ZERO_TIME.to_owned(), Timestamp::to_string)
         )?;
     }
     write!(
@@ -63,12 +51,7 @@ pub fn write(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
         summary.duration.as_nanos(),
         summary.wait.as_nanos()
     )?;
-    write!(
-        out,
-        ",\"requests\":{},\"rate\":{}",
-        summary.requests,
-        GoFloat(summary.rate)
-    )?;
+    write!(out, ",\"requests\":{},\"rate\":{}", summary.requests, GoFloat(summary.rate))?;
     write!(
         out,
         ",\"throughput\":{},\"success\":{}",
@@ -77,11 +60,8 @@ pub fn write(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     )?;
 
     write!(out, ",\"status_codes\":{{")?;
-    let mut codes: Vec<_> = summary
-        .status_codes
-        .iter()
-        .map(|(code, count)| (code.to_string(), count))
-        .collect();
+    let mut codes: Vec<_> =
+        summary.status_codes.iter().map(|(code, count)| (code.to_string(), count)).collect();
     codes.sort_unstable();
     for (at, (code, count)) in codes.iter().enumerate() {
         write!(out, "{}\"{code}\":{count}", comma(at))?;
@@ -129,12 +109,7 @@ struct BytesObject(Bytes);
 
 impl fmt::Display for BytesObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{{\"total\":{},\"mean\":{}}}",
-            self.0.total,
-            GoFloat(self.0.mean)
-        )
+        write!(f, "{{\"total\":{},\"mean\":{}}}", self.0.total, GoFloat(self.0.mean))
     }
 }
 
@@ -178,10 +153,7 @@ mod tests {
             earliest: Some("2026-11-24T20:29:00.5Z".parse().unwrap()),
             latest: Some("2026-11-24T20:29:01Z".parse().unwrap()),
             end: Some("2026-11-24T20:29:02Z".parse().unwrap()),
-            bytes_in: Bytes {
-                total: 10,
-                mean: 3.3333333333333335,
-            },
+            bytes_in: Bytes { total: 10, mean: 3.3333333333333335 },
             success: 0.05,
             status_codes: [(409, 1), (201, 1), (1_000, 1)].into(),
             errors: vec!["a <b>".into(), "c".into()],
@@ -201,14 +173,8 @@ mod tests {
     #[test]
     fn prints_nothing_as_go_does() {
         let text = report(&Metrics::new().summary());
-        assert!(
-            text.contains(r#""earliest":"0001-01-01T00:00:00Z""#),
-            "{text}"
-        );
-        assert!(
-            text.ends_with("\"status_codes\":{},\"errors\":[]}\n"),
-            "{text}"
-        );
+        assert!(text.contains(r#""earliest":"0001-01-01T00:00:00Z""#), "{text}");
+        assert!(text.ends_with("\"status_codes\":{},\"errors\":[]}\n"), "{text}");
     }
 
     #[test]

@@ -16,27 +16,11 @@ use crate::metrics::Summary;
 ///
 /// Those of `out`.
 pub fn write(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
-    let Summary {
-        latencies,
-        bytes_in,
-        bytes_out,
-        ..
-    } = summary;
+    let Summary { latencies, bytes_in, bytes_out, .. } = summary;
     row(out, "Requests", "[total, rate, throughput]")?;
-    writeln!(
-        out,
-        "{}, {:.2}, {:.2}",
-        summary.requests, summary.rate, summary.throughput
-    )?;
+    writeln!(out, "{}, {:.2}, {:.2}", summary.requests, summary.rate, summary.throughput)?;
     row(out, "Duration", "[total, attack, wait]")?;
-    durations(
-        out,
-        &[
-            summary.duration + summary.wait,
-            summary.duration,
-            summary.wait,
-        ],
-    )?;
+    durations(out, &[summary.duration + summary.wait, summary.duration, summary.wait])?;
     row(out, "Latencies", "[min, mean, 50, 90, 95, 99, max]")?;
     let l = latencies;
     durations(out, &[l.min, l.mean, l.p50, l.p90, l.p95, l.p99, l.max])?;
@@ -47,11 +31,8 @@ pub fn write(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     row(out, "Success", "[ratio]")?;
     writeln!(out, "{:.2}%", summary.success * 100.0)?;
     row(out, "Status Codes", "[code:count]")?;
-    let mut codes: Vec<_> = summary
-        .status_codes
-        .iter()
-        .map(|(code, count)| (code.to_string(), count))
-        .collect();
+    let mut codes: Vec<_> =
+        summary.status_codes.iter().map(|(code, count)| (code.to_string(), count)).collect();
     // As strings: `0:1  1000:1  200:1`.
     codes.sort_unstable();
     for (code, count) in codes {
@@ -62,11 +43,7 @@ pub fn write(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
         writeln!(out, "{error}")?;
     }
     if summary.errors_not_kept > 0 {
-        writeln!(
-            out,
-            "({} more requests with other errors)",
-            summary.errors_not_kept
-        )?;
+        writeln!(out, "({} more requests with other errors)", summary.errors_not_kept)?;
     }
     Ok(())
 }
@@ -78,12 +55,7 @@ fn row(out: &mut impl Write, name: &str, parts: &str) -> io::Result<()> {
 
 fn durations(out: &mut impl Write, durations: &[Duration]) -> io::Result<()> {
     for (at, duration) in durations.iter().enumerate() {
-        write!(
-            out,
-            "{}{}",
-            if at == 0 { "" } else { ", " },
-            Go(rounded(*duration))
-        )?;
+        write!(out, "{}{}", if at == 0 { "" } else { ", " }, Go(rounded(*duration)))?;
     }
     writeln!(out)
 }
@@ -118,14 +90,8 @@ mod tests {
                 max: ms(8),
                 min: Duration::from_micros(1_200),
             },
-            bytes_in: Bytes {
-                total: 250,
-                mean: 5.0,
-            },
-            bytes_out: Bytes {
-                total: 100,
-                mean: 2.0,
-            },
+            bytes_in: Bytes { total: 250, mean: 5.0 },
+            bytes_out: Bytes { total: 100, mean: 2.0 },
             success: 0.88,
             status_codes: [(0, 1), (200, 44), (1_000, 5)].into(),
             errors: vec!["409 Conflict".into(), "timeout".into()],
@@ -144,14 +110,8 @@ Error Set:
 timeout
 ";
         assert_eq!(report(&summary), expected);
-        let more = report(&Summary {
-            errors_not_kept: 3,
-            ..summary
-        });
-        assert!(
-            more.ends_with("timeout\n(3 more requests with other errors)\n"),
-            "{more}"
-        );
+        let more = report(&Summary { errors_not_kept: 3, ..summary });
+        assert!(more.ends_with("timeout\n(3 more requests with other errors)\n"), "{more}");
     }
 
     #[test]

@@ -47,10 +47,7 @@ pub enum ReadError {
 pub fn append(out: &mut Vec<u8>, record: &Record) {
     out.extend_from_slice(b"{\"attack\":");
     write_string(out, &record.attack);
-    put(
-        out,
-        format_args!(",\"seq\":{},\"code\":{}", record.seq, record.code),
-    );
+    put(out, format_args!(",\"seq\":{},\"code\":{}", record.seq, record.code));
     put(
         out,
         format_args!(
@@ -120,13 +117,7 @@ pub struct Reader<R> {
 impl<R: BufRead> Reader<R> {
     /// A reader of `source`; `name` is what errors call it.
     pub fn new(source: R, name: impl Into<String>) -> Reader<R> {
-        Reader {
-            source,
-            name: name.into(),
-            line: 0,
-            buffer: Vec::new(),
-            broken: false,
-        }
+        Reader { source, name: name.into(), line: 0, buffer: Vec::new(), broken: false }
     }
 
     /// Reads a line; `None` at the end.
@@ -136,34 +127,22 @@ impl<R: BufRead> Reader<R> {
         }
         self.buffer.clear();
         self.line += 1;
-        match (&mut self.source)
-            .take(LINE_LEN_MAX)
-            .read_until(b'\n', &mut self.buffer)
-        {
+        match (&mut self.source).take(LINE_LEN_MAX).read_until(b'\n', &mut self.buffer) {
             Ok(0) => None,
             Ok(read) if read as u64 == LINE_LEN_MAX && !self.buffer.ends_with(b"\n") => {
                 self.broken = true;
-                Some(Err(self.refuse(format!(
-                    "the line is longer than {LINE_LEN_MAX} bytes"
-                ))))
+                Some(Err(self.refuse(format!("the line is longer than {LINE_LEN_MAX} bytes"))))
             }
             Ok(_) => Some(Ok(())),
             Err(source) => {
                 self.broken = true;
-                Some(Err(ReadError::Read {
-                    name: self.name.clone(),
-                    source,
-                }))
+                Some(Err(ReadError::Read { name: self.name.clone(), source }))
             }
         }
     }
 
     fn refuse(&self, reason: String) -> ReadError {
-        ReadError::Line {
-            name: self.name.clone(),
-            line: self.line,
-            reason,
-        }
+        ReadError::Line { name: self.name.clone(), line: self.line, reason }
     }
 }
 
@@ -213,16 +192,12 @@ struct Line<'a> {
 fn parse(line: &[u8]) -> Result<Record, String> {
     let line: Line<'_> = serde_json::from_slice(line).map_err(|error| {
         // Each record is one line to the parser: its `line 1` would contradict ours.
-        error
-            .to_string()
-            .replace(" at line 1 column ", " at column ")
+        error.to_string().replace(" at line 1 column ", " at column ")
     })?;
-    let timestamp: Timestamp = line.timestamp.parse().map_err(|_| {
-        format!(
-            "timestamp: expected an RFC 3339 time, found `{}`",
-            line.timestamp
-        )
-    })?;
+    let timestamp: Timestamp = line
+        .timestamp
+        .parse()
+        .map_err(|_| format!("timestamp: expected an RFC 3339 time, found `{}`", line.timestamp))?;
     let body = match line.body {
         None => None,
         Some(text) => Some(
@@ -266,19 +241,13 @@ mod tests {
             method: "POST".into(),
             url: "http://localhost/?a=1&b=2".into(),
             headers: Some(
-                [
-                    ("B".into(), vec!["1".into(), "2".into()]),
-                    ("A".into(), vec![]),
-                ]
-                .into(),
+                [("B".into(), vec!["1".into(), "2".into()]), ("A".into(), vec![])].into(),
             ),
         }
     }
 
     fn read(bytes: &[u8]) -> Vec<Result<Record, String>> {
-        Reader::new(bytes, "r.json")
-            .map(|item| item.map_err(|error| error.to_string()))
-            .collect()
+        Reader::new(bytes, "r.json").map(|item| item.map_err(|error| error.to_string())).collect()
     }
 
     #[test]
@@ -296,18 +265,10 @@ mod tests {
         let mut out = Vec::new();
         append(
             &mut out,
-            &Record {
-                body: None,
-                headers: None,
-                timestamp: Timestamp::UNIX_EPOCH,
-                ..record()
-            },
+            &Record { body: None, headers: None, timestamp: Timestamp::UNIX_EPOCH, ..record() },
         );
         let text = String::from_utf8(out).unwrap();
-        assert!(
-            text.contains(r#""timestamp":"1970-01-01T00:00:00Z""#),
-            "{text}"
-        );
+        assert!(text.contains(r#""timestamp":"1970-01-01T00:00:00Z""#), "{text}");
         assert!(
             text.contains(r#""body":null,"#) && text.ends_with("\"headers\":null}\n"),
             "{text}"
@@ -359,53 +320,36 @@ mod tests {
     }
 
     fn any_record() -> impl Strategy<Value = Record> {
-        let texts = (
-            "\\PC{0,8}|[\\x00-\\x7f\u{2028}<>&]{0,8}",
-            "\\PC{0,8}",
-            "[A-Z]{0,8}",
-            "\\PC{0,8}",
-        );
-        let numbers = (
-            any::<u64>(),
-            any::<u16>(),
-            any::<u64>(),
-            any::<u64>(),
-            any::<u64>(),
-        );
+        let texts =
+            ("\\PC{0,8}|[\\x00-\\x7f\u{2028}<>&]{0,8}", "\\PC{0,8}", "[A-Z]{0,8}", "\\PC{0,8}");
+        let numbers = (any::<u64>(), any::<u16>(), any::<u64>(), any::<u64>(), any::<u64>());
         let headers = prop::option::of(prop::collection::btree_map(
             "\\PC{0,8}",
             prop::collection::vec("\\PC{0,8}", 0..3),
             0..3,
         ));
-        (
-            texts,
-            numbers,
-            any::<i64>(),
-            any::<Option<Vec<u8>>>(),
-            headers,
+        (texts, numbers, any::<i64>(), any::<Option<Vec<u8>>>(), headers).prop_map(
+            |(
+                (attack, error, method, url),
+                (seq, code, latency, bytes_out, bytes_in),
+                time_ns,
+                body,
+                headers,
+            )| Record {
+                attack,
+                seq,
+                code,
+                timestamp: Timestamp::from_nanosecond(time_ns.into()).unwrap(),
+                latency: Duration::from_nanos(latency),
+                bytes_out,
+                bytes_in,
+                error,
+                body,
+                method,
+                url,
+                headers,
+            },
         )
-            .prop_map(
-                |(
-                    (attack, error, method, url),
-                    (seq, code, latency, bytes_out, bytes_in),
-                    time_ns,
-                    body,
-                    headers,
-                )| Record {
-                    attack,
-                    seq,
-                    code,
-                    timestamp: Timestamp::from_nanosecond(time_ns.into()).unwrap(),
-                    latency: Duration::from_nanos(latency),
-                    bytes_out,
-                    bytes_in,
-                    error,
-                    body,
-                    method,
-                    url,
-                    headers,
-                },
-            )
     }
 
     proptest! {

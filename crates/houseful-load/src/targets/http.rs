@@ -106,12 +106,7 @@ pub fn read(
     name: &str,
     defaults: &Defaults,
 ) -> Result<Vec<Target>, ReadError> {
-    let mut lines = Lines {
-        source,
-        name,
-        number: 0,
-        buffer: Vec::new(),
-    };
+    let mut lines = Lines { source, name, number: 0, buffer: Vec::new() };
     let mut reader = TargetReader {
         defaults,
         bodies: HashMap::new(),
@@ -127,9 +122,7 @@ pub fn read(
         })?;
     }
     match reader.targets {
-        targets if targets.is_empty() => Err(ReadError::Empty {
-            name: name.to_owned(),
-        }),
+        targets if targets.is_empty() => Err(ReadError::Empty { name: name.to_owned() }),
         targets => Ok(targets),
     }
 }
@@ -220,9 +213,7 @@ fn first_line(line: &str, defaults: &Defaults) -> Result<Target, LineError> {
 
 fn header(line: &str) -> Result<Header, LineError> {
     // `GET http://…` would pass for a header named `GET http`.
-    let rest = line
-        .split_once(char::is_whitespace)
-        .map_or("", |(_, rest)| rest.trim_start());
+    let rest = line.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim_start());
     if starts_with_method(line) && (rest.starts_with('/') || rest.contains("://")) {
         return Err(LineError::MissingBlankLine(line.to_owned()));
     }
@@ -236,10 +227,7 @@ fn body(bodies: &mut HashMap<PathBuf, Arc<[u8]>>, path: &str) -> Result<Arc<[u8]
     if let Some(body) = bodies.get(std::path::Path::new(path)) {
         return Ok(Arc::clone(body));
     }
-    let bytes = fs::read(path).map_err(|cause| LineError::Body {
-        path: path.to_owned(),
-        cause,
-    })?;
+    let bytes = fs::read(path).map_err(|cause| LineError::Body { path: path.to_owned(), cause })?;
     let body: Arc<[u8]> = bytes.into();
     bodies.insert(path.into(), Arc::clone(&body));
     Ok(body)
@@ -247,10 +235,9 @@ fn body(bodies: &mut HashMap<PathBuf, Arc<[u8]>>, path: &str) -> Result<Arc<[u8]
 
 /// vegeta's `^[A-Z]+\s`.
 fn starts_with_method(line: &str) -> bool {
-    line.split_once(char::is_whitespace)
-        .is_some_and(|(method, _)| {
-            !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase())
-        })
+    line.split_once(char::is_whitespace).is_some_and(|(method, _)| {
+        !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase())
+    })
 }
 
 /// The lines of a source, each bounded, one buffer for all.
@@ -271,10 +258,7 @@ impl<R: BufRead> Lines<'_, R> {
         bounded
             .read_until(b'\n', &mut self.buffer)
             .map(|read| read > 0)
-            .map_err(|source| ReadError::Read {
-                name: self.name.to_owned(),
-                source,
-            })
+            .map_err(|source| ReadError::Read { name: self.name.to_owned(), source })
     }
 
     fn text(&self) -> Result<&str, LineError> {
@@ -321,14 +305,8 @@ mod tests {
         let at = format!("@{}", body.display());
         for (text, expected) in [
             ("GET http://a/", vec!["GET http://a/ [] "]),
-            (
-                "\n\n# comment\n  GET http://a/  \r\n\r\n",
-                vec!["GET http://a/ [] "],
-            ),
-            (
-                "GET http://a/\nGET http://b/\n",
-                vec!["GET http://a/ [] ", "GET http://b/ [] "],
-            ),
+            ("\n\n# comment\n  GET http://a/  \r\n\r\n", vec!["GET http://a/ [] "]),
+            ("GET http://a/\nGET http://b/\n", vec!["GET http://a/ [] ", "GET http://b/ [] "]),
             (
                 "POST http://a/\nX: 1\n# note\nX: 2\nx:3\n\nGET http://b/",
                 vec!["POST http://a/ [X: 1; X: 2; x: 3] ", "GET http://b/ [] "],
@@ -394,18 +372,12 @@ mod tests {
                 "GET http://a/\nX:",
                 "targets.txt:2: expected a header such as `Key: value`, found `X:`",
             ),
-            (
-                "GET http://a/\n@",
-                "targets.txt:2: expected the name of the body's file after `@`",
-            ),
+            ("GET http://a/\n@", "targets.txt:2: expected the name of the body's file after `@`"),
             (
                 "GET http://a/\n@/no/such/file",
                 "targets.txt:2: cannot read the body `/no/such/file`: No such file or directory (os error 2)",
             ),
-            (
-                &long,
-                "targets.txt:2: expected a line of at most 65535 bytes",
-            ),
+            (&long, "targets.txt:2: expected a line of at most 65535 bytes"),
         ] {
             assert_eq!(
                 read_text(text).expect_err(text).to_string(),
@@ -429,10 +401,8 @@ mod tests {
 
     #[test]
     fn defaults_come_first() {
-        let defaults = Defaults {
-            headers: vec!["A: 1".parse().unwrap()],
-            body: b"default"[..].into(),
-        };
+        let defaults =
+            Defaults { headers: vec!["A: 1".parse().unwrap()], body: b"default"[..].into() };
         let targets = read(&b"GET http://a/\nA: 2\n"[..], "t", &defaults).unwrap();
         assert_eq!(shape(&targets), ["GET http://a/ [A: 1; A: 2] default"]);
     }
@@ -442,26 +412,23 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let body = dir.path().join("b");
         fs::write(&body, "x").unwrap();
-        let targets = read_text(&format!(
-            "PUT http://a/\n@{0}\nPUT http://a/\n@{0}\n",
-            body.display()
-        ))
-        .unwrap();
+        let targets =
+            read_text(&format!("PUT http://a/\n@{0}\nPUT http://a/\n@{0}\n", body.display()))
+                .unwrap();
         assert!(Arc::ptr_eq(&targets[0].body, &targets[1].body));
     }
 
-    fn any_target()
-    -> impl Strategy<Value = (String, String, Vec<(String, String)>, Option<Vec<u8>>)> {
-        let headers = prop::collection::vec(
-            ("[A-Za-z][A-Za-z0-9-]{0,10}", "[!-~]([ -~]{0,10}[!-~])?"),
-            0..4,
-        );
-        (
-            "[A-Z]{1,8}",
-            "http://[a-z]{1,8}(:[1-9][0-9]{0,3})?(/[a-z0-9%?&=]{0,20})?",
-            headers,
-            any::<Option<Vec<u8>>>(),
-        )
+    prop_compose! {
+        /// Method, URL, headers, and the body if there is one.
+        fn any_target()(
+            method in "[A-Z]{1,8}",
+            url in "http://[a-z]{1,8}(:[1-9][0-9]{0,3})?(/[a-z0-9%?&=]{0,20})?",
+            headers in prop::collection::vec("[A-Za-z][A-Za-z0-9-]{0,10}: [!-~]([ -~]{0,10}[!-~])?", 0..4),
+            body: Option<Vec<u8>>,
+        ) -> (String, HttpUrl, Vec<Header>, Option<Vec<u8>>) {
+            let headers = headers.iter().map(|header| header.parse().unwrap()).collect();
+            (method, url.parse().unwrap(), headers, body)
+        }
     }
 
     proptest! {
@@ -473,9 +440,6 @@ mod tests {
             let mut file = Vec::new();
             let mut expected = Vec::new();
             for (number, (method, url, headers, body)) in written.into_iter().enumerate() {
-                let url: HttpUrl = url.parse().unwrap();
-                let headers: Vec<Header> =
-                    headers.iter().map(|(key, value)| format!("{key}: {value}").parse().unwrap()).collect();
                 let path = dir.path().join(number.to_string());
                 let path = path.to_str().unwrap();
                 if let Some(body) = &body {

@@ -70,10 +70,7 @@ impl FromStr for Header {
         if !fit {
             return Err(refuse());
         }
-        Ok(Header {
-            key: key.to_owned(),
-            value: value.to_owned(),
-        })
+        Ok(Header { key: key.to_owned(), value: value.to_owned() })
     }
 }
 
@@ -95,11 +92,7 @@ mod tests {
     #[test]
     fn parses_headers() {
         for (text, key, value) in [
-            (
-                "Content-Type: application/json",
-                "Content-Type",
-                "application/json",
-            ),
+            ("Content-Type: application/json", "Content-Type", "application/json"),
             ("x-Case-KEPT:1", "x-Case-KEPT", "1"),
             ("  Spaced  :  a b:c  ", "Spaced", "a b:c"),
             ("Name: Zoë", "Name", "Zoë"),

@@ -83,10 +83,8 @@ impl FromStr for HttpUrl {
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(UrlError::NotPrintable(text.to_owned()));
         }
-        let scheme_is = |scheme: &str| {
-            text.get(..scheme.len())
-                .is_some_and(|s| s.eq_ignore_ascii_case(scheme))
-        };
+        let scheme_is =
+            |scheme: &str| text.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme));
         if scheme_is("https://") {
             return Err(UrlError::Https(text.to_owned()));
         }
@@ -104,9 +102,8 @@ impl FromStr for HttpUrl {
         }
         // The colons of an IPv6 address stand in brackets.
         let after_brackets = authority.rfind(']').map_or(0, |at| at + 1);
-        let host_len = authority[after_brackets..]
-            .find(':')
-            .map_or(authority.len(), |at| after_brackets + at);
+        let host_len =
+            authority[after_brackets..].find(':').map_or(authority.len(), |at| after_brackets + at);
         let host = &authority[..host_len];
         if authority.is_empty() || !is_host(host) {
             return Err(UrlError::Host(text.to_owned()));
@@ -133,9 +130,7 @@ fn is_host(host: &str) -> bool {
         Some(inner) => inner
             .strip_suffix(']')
             .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok()),
-        None => host
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)),
+        None => host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)),
     }
 }
 
@@ -166,13 +161,7 @@ mod tests {
                 "/rssi_readings",
             ),
             ("http://example.org", "example.org", "example.org", 80, ""),
-            (
-                "HTTP://example.org?x=1#top",
-                "example.org",
-                "example.org",
-                80,
-                "?x=1",
-            ),
+            ("HTTP://example.org?x=1#top", "example.org", "example.org", 80, "?x=1"),
             ("http://[::1]:9/a?b=/c#d", "[::1]:9", "::1", 9, "/a?b=/c"),
             ("http://[::1]/", "[::1]", "::1", 80, "/"),
             ("http://:80", ":80", "localhost", 80, ""),
@@ -195,10 +184,7 @@ mod tests {
                 "https://x/",
                 "expected an http:// URL, found `https://x/`: https is not supported in this version",
             ),
-            (
-                "/path",
-                "expected an absolute URL such as http://localhost:8080/, found `/path`",
-            ),
+            ("/path", "expected an absolute URL such as http://localhost:8080/, found `/path`"),
             (
                 "ftp://x/",
                 "expected an absolute URL such as http://localhost:8080/, found `ftp://x/`",
@@ -211,36 +197,14 @@ mod tests {
                 "http://me:pw@x/",
                 "expected a URL without user and password (send a header `Authorization` instead), found `http://me:pw@x/`",
             ),
-            (
-                "http://x:0/",
-                "expected a port from 1 to 65535, found `http://x:0/`",
-            ),
-            (
-                "http://x:65536/",
-                "expected a port from 1 to 65535, found `http://x:65536/`",
-            ),
-            (
-                "http://x:/",
-                "expected a port from 1 to 65535, found `http://x:/`",
-            ),
-            (
-                "http:///path",
-                "expected a host name or address, found `http:///path`",
-            ),
-            (
-                "http://a,b/",
-                "expected a host name or address, found `http://a,b/`",
-            ),
-            (
-                "http://[::1/",
-                "expected a host name or address, found `http://[::1/`",
-            ),
+            ("http://x:0/", "expected a port from 1 to 65535, found `http://x:0/`"),
+            ("http://x:65536/", "expected a port from 1 to 65535, found `http://x:65536/`"),
+            ("http://x:/", "expected a port from 1 to 65535, found `http://x:/`"),
+            ("http:///path", "expected a host name or address, found `http:///path`"),
+            ("http://a,b/", "expected a host name or address, found `http://a,b/`"),
+            ("http://[::1/", "expected a host name or address, found `http://[::1/`"),
         ] {
-            assert_eq!(
-                text.parse::<HttpUrl>().expect_err(text).to_string(),
-                error,
-                "{text}"
-            );
+            assert_eq!(text.parse::<HttpUrl>().expect_err(text).to_string(), error, "{text}");
         }
     }
 }

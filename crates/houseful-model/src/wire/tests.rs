@@ -12,20 +12,16 @@ use crate::{Millis, Reading};
 
 const BODY: &str = r#"{"badge_id": "badge_0", "pi_id": "32", "beacons": {"b1": -57, "b2": -33}}"#;
 
-fn is_borrowed(text: &Cow<'_, str>) -> bool {
-    matches!(text, Cow::Borrowed(_))
-}
-
 #[test]
 fn texts_without_escapes_are_borrowed() {
     let emission = parse(BODY.as_bytes()).unwrap();
-    assert!(is_borrowed(&emission.badge_id));
-    assert!(is_borrowed(&emission.pi_id));
-    assert!(emission.beacons.iter().all(|it| is_borrowed(&it.id)));
+    assert!(matches!(emission.badge_id, Cow::Borrowed("badge_0")));
+    assert!(matches!(emission.pi_id, Cow::Borrowed("32")));
+    assert!(matches!(emission.beacons[0].id, Cow::Borrowed("b2")));
 
     let escaped = BODY.replace("badge_0", r"badge\u005f0");
     let from_escaped = parse(escaped.as_bytes()).unwrap();
-    assert!(!is_borrowed(&from_escaped.badge_id));
+    assert!(matches!(from_escaped.badge_id, Cow::Owned(_)));
     assert_eq!(from_escaped, emission);
 }
 
@@ -52,10 +48,7 @@ fn a_repeated_beacon_is_found_however_many_there_are() {
                 beacons.join(",")
             );
             let error = parse(body.as_bytes()).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                format!("beacons.b{repeated}: key appears twice")
-            );
+            assert_eq!(error.to_string(), format!("beacons.b{repeated}: key appears twice"));
         }
     }
 }
@@ -63,9 +56,7 @@ fn a_repeated_beacon_is_found_however_many_there_are() {
 #[test]
 fn a_full_body_of_the_longest_texts_gets_a_bounded_answer() {
     let texts = "\u{10ffff}".repeat(200);
-    let beacons: Vec<String> = (0..100)
-        .map(|n| format!(r#""{n}{texts}": "{texts}""#))
-        .collect();
+    let beacons: Vec<String> = (0..100).map(|n| format!(r#""{n}{texts}": "{texts}""#)).collect();
     let body = format!(r#"{{"beacons": {{{}}}}}"#, beacons.join(","));
     let error = parse(body.as_bytes()).unwrap_err();
     assert_eq!(error.errors().len(), 33);
@@ -232,20 +223,15 @@ fn spell(
         ("opposite_badge_id", opposite.map_or_else(null, &mut string)),
         ("heard_at", heard_at),
         ("age_ms", age_ms),
-        (
-            "x",
-            r#"[{"badge_id": 1e999}, "\ud800", {"y": 0, "y": 0}]"#.into(),
-        ),
+        ("x", r#"[{"badge_id": 1e999}, "\ud800", {"y": 0, "y": 0}]"#.into()),
     ];
     let mut beacons: Vec<(String, String)> = beacons.into_iter().collect();
     shuffle(&mut beacons, swaps);
     members.push(("beacons", spelling.object(&beacons)));
     members.retain(|(_, value)| value != "null" || spelling.decide(2) == 0);
     shuffle(&mut members, swaps);
-    let members: Vec<(String, String)> = members
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect();
+    let members: Vec<(String, String)> =
+        members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     spelling.object(&members)
 }
 

@@ -46,10 +46,7 @@ pub(super) fn time(value: &RawValue) -> Result<Millis, String> {
     }
     match value.get().as_bytes()[0] {
         b'"' => Millis::parse_rfc3339(&string(value)?),
-        _ => Err(format!(
-            "expected RFC 3339 or integer Unix milliseconds, found {}",
-            found(value)
-        )),
+        _ => Err(format!("expected RFC 3339 or integer Unix milliseconds, found {}", found(value))),
     }
 }
 
@@ -97,10 +94,7 @@ fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
 
 fn string(value: &RawValue) -> Result<Cow<'_, str>, String> {
     let json = value.get();
-    let Some(inside) = json
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-    else {
+    let Some(inside) = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return Err(format!("expected a string, found {}", found(value)));
     };
     if !inside.contains('\\') {
@@ -108,10 +102,7 @@ fn string(value: &RawValue) -> Result<Cow<'_, str>, String> {
     }
     // The syntax of its escapes was checked, but not that they make up characters.
     serde_json::from_str(json).map(Cow::Owned).map_err(|_| {
-        format!(
-            "expected whole characters, found half a surrogate pair in {}",
-            quoted(inside)
-        )
+        format!("expected whole characters, found half a surrogate pair in {}", quoted(inside))
     })
 }
 
@@ -129,21 +120,15 @@ where
 {
     // A JSON number and `i64::from_str` agree on what an integer is, but for
     // the `+5` and `007` that JSON does not let through to here.
-    let number = value
-        .get()
-        .parse()
-        .ok()
-        .and_then(|number: i64| number.try_into().ok());
-    number
-        .filter(|number| range.contains(number))
-        .ok_or_else(|| {
-            format!(
-                "expected an integer from {} to {}, found {}",
-                range.start(),
-                range.end(),
-                found(value)
-            )
-        })
+    let number = value.get().parse().ok().and_then(|number: i64| number.try_into().ok());
+    number.filter(|number| range.contains(number)).ok_or_else(|| {
+        format!(
+            "expected an integer from {} to {}, found {}",
+            range.start(),
+            range.end(),
+            found(value)
+        )
+    })
 }
 
 /// A value as it is shown in a fault.

@@ -32,23 +32,13 @@ impl Connection {
                 Ok(stream) => {
                     stream
                         .set_nodelay(true)
-                        .map_err(|source| Failure::Connect {
-                            to: to.to_owned(),
-                            source,
-                        })?;
-                    return Ok(Connection {
-                        stream,
-                        buffer: vec![0; BUFFER_LEN_FIRST],
-                        filled: 0,
-                    });
+                        .map_err(|source| Failure::Connect { to: to.to_owned(), source })?;
+                    return Ok(Connection { stream, buffer: vec![0; BUFFER_LEN_FIRST], filled: 0 });
                 }
                 Err(error) => last = error,
             }
         }
-        Err(Failure::Connect {
-            to: to.to_owned(),
-            source: last,
-        })
+        Err(Failure::Connect { to: to.to_owned(), source: last })
     }
 
     /// Whether the server has closed the connection, or sent what nobody asked for (a 408, say):
@@ -80,9 +70,7 @@ impl Connection {
             sent_all = sent_all && self.send(part).await?;
         }
         loop {
-            let used = decoder
-                .feed(&self.buffer[..self.filled])
-                .map_err(Failure::Answer)?;
+            let used = decoder.feed(&self.buffer[..self.filled]).map_err(Failure::Answer)?;
             self.buffer.copy_within(used..self.filled, 0);
             self.filled -= used;
             if decoder.is_done() {
@@ -113,11 +101,7 @@ impl Connection {
                 }
                 // It may have answered and closed; then its answer is the better explanation.
                 Err(error) => {
-                    return if self.receive_now()? {
-                        Ok(false)
-                    } else {
-                        Err(Failure::Send(error))
-                    };
+                    return if self.receive_now()? { Ok(false) } else { Err(Failure::Send(error)) };
                 }
             }
         }
@@ -140,8 +124,7 @@ impl Connection {
     async fn receive(&mut self) -> Result<usize, Failure> {
         if self.filled == self.buffer.len() {
             // The decoder needs it in one piece and gives up at HEAD_LEN_MAX, so this ends.
-            self.buffer
-                .resize((self.buffer.len() * 2).min(HEAD_LEN_MAX * 2), 0);
+            self.buffer.resize((self.buffer.len() * 2).min(HEAD_LEN_MAX * 2), 0);
         }
         // Not `try_read`: only this clears the readiness after a short read, which spares both
         // `is_stale` and the next wait a system call.

@@ -19,27 +19,16 @@ pub(in crate::attack) fn append_head(
 ) {
     let path = target.url.path_and_query();
     let slash = if path.starts_with('/') { "" } else { "/" };
-    put(
-        out,
-        format_args!("{} {slash}{path} HTTP/1.1\r\n", target.method),
-    );
-    let own = |name: &str| {
-        target
-            .headers
-            .iter()
-            .any(|header| header.key().eq_ignore_ascii_case(name))
-    };
+    put(out, format_args!("{} {slash}{path} HTTP/1.1\r\n", target.method));
+    let own =
+        |name: &str| target.headers.iter().any(|header| header.key().eq_ignore_ascii_case(name));
     if !own("Host") {
         put(out, format_args!("Host: {}\r\n", target.url.authority()));
     }
     if !own("User-Agent") {
         put(out, format_args!("User-Agent: {USER_AGENT}\r\n"));
     }
-    for header in target
-        .headers
-        .iter()
-        .filter(|header| !is_ours(header.key()))
-    {
+    for header in target.headers.iter().filter(|header| !is_ours(header.key())) {
         put(out, format_args!("{header}\r\n"));
     }
     if !options.name.is_empty() {
@@ -48,10 +37,7 @@ pub(in crate::attack) fn append_head(
     put(out, format_args!("X-Vegeta-Seq: {seq}\r\n"));
     // As Go: methods that usually have a body say that there is none.
     if !target.body.is_empty() || matches!(target.method.as_str(), "POST" | "PUT" | "PATCH") {
-        put(
-            out,
-            format_args!("Content-Length: {}\r\n", target.body.len()),
-        );
+        put(out, format_args!("Content-Length: {}\r\n", target.body.len()));
     }
     if !options.keep_alive {
         out.extend_from_slice(b"Connection: close\r\n");
@@ -60,14 +46,9 @@ pub(in crate::attack) fn append_head(
 }
 
 fn is_ours(key: &str) -> bool {
-    [
-        "Content-Length",
-        "Transfer-Encoding",
-        "Trailer",
-        "X-Vegeta-Seq",
-    ]
-    .iter()
-    .any(|ours| key.eq_ignore_ascii_case(ours))
+    ["Content-Length", "Transfer-Encoding", "Trailer", "X-Vegeta-Seq"]
+        .iter()
+        .any(|ours| key.eq_ignore_ascii_case(ours))
 }
 
 fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
@@ -82,10 +63,7 @@ mod tests {
         let target = Target {
             method: method.into(),
             url: url.parse().unwrap(),
-            headers: headers
-                .iter()
-                .map(|header| header.parse().unwrap())
-                .collect(),
+            headers: headers.iter().map(|header| header.parse().unwrap()).collect(),
             body: body.into(),
         };
         let mut out = Vec::new();
@@ -96,11 +74,7 @@ mod tests {
     #[test]
     fn heads() {
         let default = Options::default();
-        let named = Options {
-            name: "run 1".into(),
-            keep_alive: false,
-            ..Options::default()
-        };
+        let named = Options { name: "run 1".into(), keep_alive: false, ..Options::default() };
         for (head, expected) in [
             (
                 head("GET", "http://a:1", &[], b"", &default),
@@ -116,24 +90,14 @@ mod tests {
                  X-Vegeta-Seq: 7\r\nContent-Length: 2\r\nConnection: close\r\n\r\n",
             ),
             (
-                head(
-                    "PUT",
-                    "http://a/",
-                    &["host: b", "User-agent: me"],
-                    b"",
-                    &default,
-                ),
+                head("PUT", "http://a/", &["host: b", "User-agent: me"], b"", &default),
                 "PUT / HTTP/1.1\r\nhost: b\r\nUser-agent: me\r\nX-Vegeta-Seq: 7\r\nContent-Length: 0\r\n\r\n",
             ),
             (
                 head(
                     "GET",
                     "http://a/",
-                    &[
-                        "content-length: 9",
-                        "Transfer-Encoding: chunked",
-                        "X-Vegeta-Seq: 1",
-                    ],
+                    &["content-length: 9", "Transfer-Encoding: chunked", "X-Vegeta-Seq: 1"],
                     b"x",
                     &default,
                 ),

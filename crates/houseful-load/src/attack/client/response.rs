@@ -75,10 +75,7 @@ pub(in crate::attack) struct Decoder {
 impl Decoder {
     /// A decoder of the answer to a request with this method.
     pub(in crate::attack) fn new(method: &str, keep: Keep) -> Decoder {
-        let answer = Answer {
-            body: keep.body_max.map(|_| Vec::new()),
-            ..Answer::default()
-        };
+        let answer = Answer { body: keep.body_max.map(|_| Vec::new()), ..Answer::default() };
         Decoder {
             keep,
             is_head_request: method == "HEAD",
@@ -221,11 +218,7 @@ impl Decoder {
 
     fn trailer(&mut self, bytes: &[u8], allowed: usize) -> Result<usize, Fault> {
         let Some(end) = bytes.iter().position(|b| *b == b'\n') else {
-            return if bytes.len() <= allowed {
-                Ok(0)
-            } else {
-                Err(Fault::HeadTooLong)
-            };
+            return if bytes.len() <= allowed { Ok(0) } else { Err(Fault::HeadTooLong) };
         };
         let line_len = end + 1;
         let is_blank = matches!(&bytes[..end], [] | [b'\r']);
@@ -263,9 +256,8 @@ impl Framing {
                 let digits = std::str::from_utf8(value)
                     .ok()
                     .filter(|v| v.bytes().all(|b| b.is_ascii_digit()));
-                let found: u64 = digits
-                    .and_then(|digits| digits.parse().ok())
-                    .ok_or(Fault::ContentLength)?;
+                let found: u64 =
+                    digits.and_then(|digits| digits.parse().ok()).ok_or(Fault::ContentLength)?;
                 if length.is_some_and(|length| length != found) {
                     return Err(Fault::ContentLength);
                 }
@@ -285,11 +277,7 @@ impl Framing {
             (None, Some(length)) => Body::Fixed(length),
             _ => Body::UntilClose,
         };
-        Ok(Framing {
-            body,
-            close,
-            keep_alive,
-        })
+        Ok(Framing { body, close, keep_alive })
     }
 }
 
@@ -306,11 +294,7 @@ fn header_map(headers: &[httparse::Header<'_>]) -> HeaderMap {
 fn canonical(name: &str) -> String {
     let mut begins = true;
     let cased = name.chars().map(|c| {
-        let cased = if begins {
-            c.to_ascii_uppercase()
-        } else {
-            c.to_ascii_lowercase()
-        };
+        let cased = if begins { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
         begins = c == '-';
         cased
     });
@@ -322,10 +306,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: Keep = Keep {
-        headers: true,
-        body_max: Some(usize::MAX),
-    };
+    const ALL: Keep = Keep { headers: true, body_max: Some(usize::MAX) };
 
     /// Feeds `pieces`, then the end of the connection unless the answer was complete before.
     /// Returns the answer and how many bytes were left over.
@@ -354,13 +335,7 @@ mod tests {
     #[test]
     fn reads_bodies_however_framed() {
         for (text, code, body, reusable, left) in [
-            (
-                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
-                200,
-                "hi",
-                true,
-                0,
-            ),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", 200, "hi", true, 0),
             (
                 "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nContent-Length: 2\r\n\r\nhi!",
                 200,
@@ -368,13 +343,7 @@ mod tests {
                 true,
                 1,
             ),
-            (
-                "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-                200,
-                "",
-                true,
-                0,
-            ),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200, "", true, 0),
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: x, Close\r\n\r\n",
                 200,
@@ -382,13 +351,7 @@ mod tests {
                 false,
                 0,
             ),
-            (
-                "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na",
-                200,
-                "a",
-                false,
-                0,
-            ),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na", 200, "a", false, 0),
             (
                 "HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\na",
                 200,
@@ -396,13 +359,7 @@ mod tests {
                 true,
                 0,
             ),
-            (
-                "HTTP/1.1 200 OK\r\n\r\nuntil the end",
-                200,
-                "until the end",
-                false,
-                0,
-            ),
+            ("HTTP/1.1 200 OK\r\n\r\nuntil the end", 200, "until the end", false, 0),
             (
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 1\r\n\r\nabc",
                 200,
@@ -431,26 +388,12 @@ mod tests {
                 true,
                 0,
             ),
-            (
-                "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
-                304,
-                "",
-                true,
-                0,
-            ),
+            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", 304, "", true, 0),
             ("HTTP/1.1 101 Switching\r\n\r\nbytes", 101, "", false, 5),
         ] {
             let (answer, left_over) = decode(text).expect(text);
-            assert_eq!(
-                (answer.code, answer.reusable, left_over),
-                (code, reusable, left),
-                "{text}"
-            );
-            assert_eq!(
-                String::from_utf8(answer.body.unwrap()).unwrap(),
-                body,
-                "{text}"
-            );
+            assert_eq!((answer.code, answer.reusable, left_over), (code, reusable, left), "{text}");
+            assert_eq!(String::from_utf8(answer.body.unwrap()).unwrap(), body, "{text}");
             assert_eq!(answer.body_len, body.len() as u64, "{text}");
         }
     }
@@ -473,79 +416,37 @@ mod tests {
             ("", Fault::Missing),
             ("HTTP/1.1 200", Fault::Cut),
             ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi", Fault::Cut),
-            (
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhi",
-                Fault::Cut,
-            ),
-            (
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
-                Fault::Cut,
-            ),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhi", Fault::Cut),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", Fault::Cut),
             ("HTTP/1.1 100 Continue\r\n\r\n", Fault::Cut),
             ("SSH-2.0-OpenSSH\r\n", Fault::Head(httparse::Error::Version)),
-            (
-                "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-                Fault::ContentLength,
-            ),
+            ("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", Fault::ContentLength),
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
                 Fault::ContentLength,
             ),
-            (
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
-                Fault::Chunk,
-            ),
-            (
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
-                Fault::Chunk,
-            ),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", Fault::Chunk),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n", Fault::Chunk),
             (&long, Fault::HeadTooLong),
             (&long_trailer, Fault::HeadTooLong),
         ] {
-            assert_eq!(
-                decode(text).expect_err(text),
-                fault,
-                "{}",
-                &text[..text.len().min(80)]
-            );
+            assert_eq!(decode(text).expect_err(text), fault, "{}", &text[..text.len().min(80)]);
         }
     }
 
     #[test]
     fn keeps_what_is_asked() {
         let text: &[u8] = b"HTTP/1.1 409 Conflict\r\ncontent-TYPE: a\r\nX-a: 1\r\nx-A: 2\r\nContent-Length: 5\r\n\r\nhello";
-        let nothing = decode_pieces(
-            "GET",
-            Keep {
-                headers: false,
-                body_max: None,
-            },
-            [text],
-        )
-        .unwrap()
-        .0;
-        assert_eq!(
-            (nothing.body, nothing.headers, nothing.body_len),
-            (None, None, 5)
-        );
+        let nothing =
+            decode_pieces("GET", Keep { headers: false, body_max: None }, [text]).unwrap().0;
+        assert_eq!((nothing.body, nothing.headers, nothing.body_len), (None, None, 5));
         assert_eq!(nothing.reason, "Conflict");
 
-        let some = decode_pieces(
-            "GET",
-            Keep {
-                headers: true,
-                body_max: Some(2),
-            },
-            [text],
-        )
-        .unwrap()
-        .0;
+        let some =
+            decode_pieces("GET", Keep { headers: true, body_max: Some(2) }, [text]).unwrap().0;
         assert_eq!((some.body.as_deref(), some.body_len), (Some(&b"he"[..]), 5));
         let headers = some.headers.unwrap();
-        assert_eq!(
-            headers.keys().collect::<Vec<_>>(),
-            ["Content-Length", "Content-Type", "X-A"]
-        );
+        assert_eq!(headers.keys().collect::<Vec<_>>(), ["Content-Length", "Content-Type", "X-A"]);
         assert_eq!(headers["X-A"], ["1", "2"]);
     }
 

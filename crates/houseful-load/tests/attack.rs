@@ -1,0 +1,362 @@
+//! Attacks a small real server and looks at what the server saw.
+
+mod server;
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use houseful_load::attack::{self, AttackError, Hit, Options, Outcome, Stop};
+use houseful_load::metrics::Metrics;
+use houseful_load::pacer::Pacer;
+use houseful_load::targets::{self, Defaults, Target};
+use server::{Reply, Server};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+/// One attack at a time: they look at the clock, and machines have few cores.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn targets(text: &str) -> Vec<Target> {
+    targets::http::read(text.as_bytes(), "targets", &Defaults::default()).unwrap()
+}
+
+fn get(url: &str) -> Vec<Target> {
+    targets(&format!("GET {url}/"))
+}
+
+fn pacer(rate: &str, duration_ms: u64) -> Pacer {
+    Pacer::new(rate.parse().unwrap(), Some(Duration::from_millis(duration_ms)))
+}
+
+fn attack(targets: Vec<Target>, pacer: Pacer, options: &Options) -> (Vec<Hit>, Outcome) {
+    attack_until(&Stop::new(), targets, pacer, options)
+}
+
+fn attack_until(
+    stop: &Stop,
+    targets: Vec<Target>,
+    pacer: Pacer,
+    options: &Options,
+) -> (Vec<Hit>, Outcome) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut hits = Vec::new();
+    let outcome = attack::run(targets, pacer, options, stop, |hit| hits.push(hit)).unwrap();
+    (hits, outcome)
+}
+
+fn at_most(connections: usize) -> Options {
+    Options { connections_max: NonZeroUsize::new(connections).unwrap(), ..Options::default() }
+}
+
+/// How often each error came.
+fn errors(hits: &[Hit]) -> BTreeMap<&str, usize> {
+    let mut errors = BTreeMap::new();
+    for hit in hits {
+        assert_eq!(hit.record.code == 0, !hit.record.error.is_empty(), "{:?}", hit.record);
+        *errors.entry(hit.record.error.as_str()).or_default() += 1;
+    }
+    errors
+}
+
+fn slower_than(hits: &[Hit], ms: u64) -> usize {
+    hits.iter().filter(|hit| hit.record.latency > Duration::from_millis(ms)).count()
+}
+
+/// A server that answers nothing for one second, from half a second after its first request.
+fn stalling_server() -> Server {
+    let begin = Mutex::new(None);
+    Server::start(move |_| {
+        let now = Instant::now();
+        let begin = *begin.lock().unwrap().get_or_insert(now + Duration::from_millis(500));
+        let end = begin + Duration::from_secs(1);
+        if (begin..end).contains(&now) {
+            thread::sleep(end - now);
+        }
+        Reply::bytes(OK)
+    })
+}
+
+#[test]
+fn sends_every_request_once_in_order_with_its_headers_and_body() {
+    let dir = tempfile::tempdir().unwrap();
+    let body = dir.path().join("body");
+    std::fs::write(&body, r#"{"badge_id": "badge_0"}"#).unwrap();
+    let server = Server::start(|_| {
+        Reply::bytes("HTTP/1.1 409 Conflict\r\nX-a: b\r\nContent-Length: 2\r\n\r\n{}")
+    });
+    let text =
+        format!("POST {0}/a\nX-Case: kept\n@{1}\n\nGET {0}/b?c=d\n", server.url(), body.display());
+    // One at a time, so that the order of arrival is the order of sending.
+    let options = Options { name: "n".into(), body_max: Some(1), ..at_most(1) };
+    let (hits, outcome) = attack(targets(&text), pacer("200", 500), &options);
+
+    let seen = server.requests();
+    assert_eq!((seen.len(), hits.len(), outcome.requests), (100, 100, 100));
+    for (seq, request) in seen.iter().enumerate() {
+        let (line, body, length) = match seq % 2 {
+            0 => ("POST /a HTTP/1.1", r#"{"badge_id": "badge_0"}"#, Some("23")),
+            _ => ("GET /b?c=d HTTP/1.1", "", None),
+        };
+        assert_eq!((request.line(), request.body.as_str()), (line, body), "{seq}");
+        assert_eq!(request.header("X-Vegeta-Seq"), Some(seq.to_string().as_str()));
+        assert_eq!(request.header("X-Vegeta-Attack"), Some("n"));
+        assert_eq!(request.header("Host"), Some(server.authority()));
+        assert_eq!(request.header("X-Case"), (seq % 2 == 0).then_some("kept"));
+        assert_eq!(request.header("Content-Length"), length);
+    }
+    let first_ns = hits[0].record.timestamp.as_nanosecond();
+    for (seq, Hit { record, .. }) in hits.iter().enumerate() {
+        assert_eq!(
+            (record.seq, record.code, record.error.as_str()),
+            (seq as u64, 409, "409 Conflict")
+        );
+        assert_eq!((record.bytes_in, record.body.as_deref()), (2, Some(&b"{"[..])));
+        assert_eq!(record.bytes_out, [23, 0][seq % 2]);
+        assert_eq!(record.headers.as_ref().unwrap()["X-A"], ["b"]);
+        assert_eq!(record.attack, "n");
+        let intended_ns = record.timestamp.as_nanosecond() - first_ns;
+        assert_eq!(intended_ns, seq as i128 * 5_000_000, "a record carries the intended time");
+    }
+    assert_eq!((outcome.connections_opened, server.connections()), (1, 1));
+}
+
+#[test]
+fn keeps_the_schedule() {
+    let server = Server::start(|_| Reply::bytes(OK));
+    let began = Instant::now();
+    let (hits, outcome) = attack(get(&server.url()), pacer("400", 1_000), &Options::default());
+    assert_eq!((hits.len(), server.requests().len()), (400, 400));
+    // The last one is due at exactly 1 s.
+    assert!(
+        outcome.elapsed >= Duration::from_secs(1) && began.elapsed() < Duration::from_secs(3),
+        "{outcome:?}"
+    );
+    let mut slips: Vec<_> = hits.iter().map(|hit| hit.slip).collect();
+    slips.sort_unstable();
+    // A timer of whole milliseconds would have a median of half of one.
+    assert!(slips[200] < Duration::from_micros(400), "median slip {:?}", slips[200]);
+    assert_eq!(slips.last(), Some(&outcome.slip_max));
+    assert!(
+        server.connections() <= 50,
+        "{} connections for a server that is quick",
+        server.connections()
+    );
+}
+
+#[test]
+fn stall_shows_in_every_request_that_was_due_in_it() {
+    let server = stalling_server();
+    let (hits, outcome) = attack(get(&server.url()), pacer("400", 2_000), &Options::default());
+    assert_eq!((hits.len(), server.requests().len()), (800, 800));
+    assert_eq!(errors(&hits), BTreeMap::from([("", 800)]));
+    // Each is late by what was left of the stall: 2.5 ms less than the one before.
+    assert!(
+        (380..500).contains(&slower_than(&hits, 25)),
+        "{} of 390 show it",
+        slower_than(&hits, 25)
+    );
+    assert!(
+        (190..300).contains(&slower_than(&hits, 500)),
+        "{} of 200 show half of it",
+        slower_than(&hits, 500)
+    );
+    let mut metrics = Metrics::new();
+    hits.iter().for_each(|hit| metrics.add(&hit.record));
+    let total = metrics.summary().latencies.total;
+    assert!((190..300).contains(&total.as_secs()), "400 × 0.5 s = 200 s of waiting, not {total:?}");
+    assert_eq!(outcome.waited, 0, "there were connections enough");
+    assert!(outcome.connections_peak > 300, "{outcome:?}");
+}
+
+#[test]
+fn stall_shows_just_as_much_when_connections_run_out() {
+    let server = stalling_server();
+    let (hits, outcome) = attack(get(&server.url()), pacer("400", 2_000), &at_most(8));
+    assert_eq!((hits.len(), server.requests().len()), (800, 800));
+    assert!(
+        (380..600).contains(&slower_than(&hits, 25)),
+        "{} of 390 show it",
+        slower_than(&hits, 25)
+    );
+    assert!((380..600).contains(&(outcome.waited as usize)), "{outcome:?}");
+    assert!(outcome.slip_max > Duration::from_millis(900), "{outcome:?}");
+    assert_eq!((outcome.connections_peak, server.connections()), (8, 8));
+}
+
+#[test]
+fn server_that_closes_after_each_answer_costs_no_request() {
+    for (text, how) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", "announced"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "unannounced"),
+        ("HTTP/1.1 200 OK\r\n\r\nok", "to end the body"),
+    ] {
+        let server = Server::start(move |_| Reply::last(text));
+        let (hits, outcome) = attack(get(&server.url()), pacer("200", 500), &Options::default());
+        assert_eq!(errors(&hits), BTreeMap::from([("", 100)]), "{how}");
+        assert!(hits.iter().all(|hit| hit.record.bytes_in == 2), "{how}");
+        assert_eq!((server.requests().len(), server.connections()), (100, 100), "{how}");
+        assert_eq!(outcome.connections_opened, 100, "{how}");
+    }
+}
+
+#[test]
+fn without_keep_alive_each_request_has_its_own_connection() {
+    let server = Server::start(|_| Reply::bytes(OK));
+    let options = Options { keep_alive: false, ..Options::default() };
+    let (hits, _) = attack(get(&server.url()), pacer("100", 200), &options);
+    assert_eq!((hits.len(), server.connections()), (20, 20));
+    assert!(server.requests().iter().all(|request| request.header("Connection") == Some("close")));
+}
+
+#[test]
+fn reads_chunked_answers_and_goes_on() {
+    let answer = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    let server = Server::start(move |_| Reply::bytes(answer));
+    let options = Options { body_max: Some(100), keep_headers: false, ..at_most(1) };
+    let (hits, _) = attack(get(&server.url()), pacer("100", 200), &options);
+    assert_eq!((hits.len(), server.connections()), (20, 1));
+    for Hit { record, .. } in &hits {
+        assert_eq!(
+            (record.body.as_deref(), record.bytes_in, &record.headers),
+            (Some(&b"hello"[..]), 5, &None)
+        );
+    }
+}
+
+#[test]
+fn long_bodies_pass_both_ways() {
+    let dir = tempfile::tempdir().unwrap();
+    let body = dir.path().join("body");
+    let long = "x".repeat(3_000_000);
+    std::fs::write(&body, &long).unwrap();
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{long}", long.len());
+    let server = Server::start(move |_| Reply::bytes(&answer));
+    let text = format!("PUT {}/\n@{}\n", server.url(), body.display());
+    let (hits, _) = attack(targets(&text), pacer("10", 300), &Options::default());
+    assert_eq!(errors(&hits), BTreeMap::from([("", 3)]));
+    assert!(
+        hits.iter()
+            .all(|hit| (hit.record.bytes_in, hit.record.bytes_out) == (3_000_000, 3_000_000))
+    );
+    assert!(server.requests().iter().all(|request| request.body == long));
+}
+
+#[test]
+fn failures_are_records_grouped_by_their_cause() {
+    let closed_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let options = Options { timeout: Some(Duration::from_millis(300)), ..Options::default() };
+    let (hits, _) = attack(get(&format!("http://{closed_port}")), pacer("100", 200), &options);
+    let refused = format!("cannot connect to `{closed_port}`: connection refused");
+    assert_eq!(errors(&hits), BTreeMap::from([(refused.as_str(), 20)]));
+
+    for (reply, error) in [
+        ("", "cannot read the answer: the server closed the connection without one"),
+        (
+            "HTTP/1.1 200 OK\r\nCont",
+            "cannot read the answer: the server closed the connection in the middle of it",
+        ),
+        ("SSH-2.0-x\r\n", "cannot read the answer: malformed head: invalid HTTP version"),
+    ] {
+        let server = Server::start(move |_| Reply::last(reply));
+        let (hits, outcome) = attack(get(&server.url()), pacer("100", 200), &options);
+        assert_eq!(errors(&hits), BTreeMap::from([(error, 20)]));
+        // What the server may have acted on is not sent again.
+        assert_eq!((server.requests().len(), outcome.resent), (20, 0), "{error}");
+    }
+}
+
+#[test]
+fn gives_up_in_time_and_names_the_limit() {
+    let server = Server::start(|_| {
+        thread::sleep(Duration::from_secs(60));
+        Reply::bytes(OK)
+    });
+    let options = Options { timeout: Some(Duration::from_millis(300)), ..at_most(2) };
+    let (hits, outcome) = attack(get(&server.url()), pacer("20", 1_000), &options);
+    // 300 ms for a free connection after the last was due, and 300 for its answer.
+    assert!(outcome.elapsed < Duration::from_millis(1_900), "{outcome:?}");
+    let errors = errors(&hits);
+    assert_eq!(errors.values().sum::<usize>(), 20);
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert!(errors["timeout: no answer within 300ms"] >= 6, "{errors:?}");
+    assert!(errors["timeout: none of 2 connections became free within 300ms"] >= 6, "{errors:?}");
+    for hit in &hits {
+        assert!(hit.record.latency >= Duration::from_millis(299), "{:?}", hit.record.latency);
+    }
+}
+
+#[test]
+fn as_fast_as_possible_uses_each_connection_without_a_pause() {
+    let server = Server::start(|_| {
+        thread::sleep(Duration::from_millis(10));
+        Reply::bytes(OK)
+    });
+    let (hits, outcome) = attack(get(&server.url()), pacer("infinity", 500), &at_most(4));
+    assert_eq!(hits.len(), server.requests().len());
+    assert!(
+        (100..=200).contains(&hits.len()),
+        "{} requests of 10 ms on 4 connections in 500 ms",
+        hits.len()
+    );
+    assert_eq!((server.connections(), outcome.waited), (4, 0));
+    assert!(hits.iter().all(|hit| hit.slip.is_zero()));
+}
+
+#[test]
+fn several_hosts_share_the_connections() {
+    let (a, b) = (Server::start(|_| Reply::bytes(OK)), Server::start(|_| Reply::bytes(OK)));
+    let text = format!("GET {}/\nGET {}/\n", a.url(), b.url());
+    let (hits, outcome) = attack(targets(&text), pacer("200", 500), &at_most(1));
+    assert_eq!(errors(&hits), BTreeMap::from([("", 100)]));
+    assert_eq!((a.requests().len(), b.requests().len()), (50, 50));
+    assert_eq!(outcome.connections_peak, 1);
+}
+
+#[test]
+fn stops_when_told() {
+    let server = Server::start(|_| {
+        thread::sleep(Duration::from_millis(200));
+        Reply::bytes(OK)
+    });
+    for abandon in [false, true] {
+        let stop = Stop::new();
+        let for_ever = Pacer::new("100".parse().unwrap(), None);
+        let before = server.requests().len();
+        let stopper = thread::spawn({
+            let (stop, seen) = (stop.clone(), server.seen());
+            move || {
+                while seen.lock().unwrap().len() < before + 50 {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                if abandon { stop.abandon() } else { stop.drain() }
+            }
+        });
+        let (hits, outcome) =
+            attack_until(&stop, get(&server.url()), for_ever, &Options::default());
+        stopper.join().unwrap();
+        assert_eq!(outcome.requests, hits.len() as u64 + outcome.abandoned);
+        if abandon {
+            // 200 ms at 100 a second are under way at any time.
+            assert!((5..=40).contains(&outcome.abandoned), "{outcome:?}");
+        } else {
+            assert_eq!((outcome.abandoned, server.requests().len() - before), (0, hits.len()));
+            assert!((50..=70).contains(&hits.len()), "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn refuses_what_cannot_start() {
+    let run = |targets, options: &Options| {
+        attack::run(targets, pacer("1", 1_000), options, &Stop::new(), |_| ())
+    };
+    assert!(matches!(run(Vec::new(), &Options::default()), Err(AttackError::NoTargets)));
+    let named = Options { name: "a\r\nX: 1".into(), ..Options::default() };
+    assert!(matches!(run(get("http://127.0.0.1:1"), &named), Err(AttackError::Name(_))));
+    let error = run(get("http://no-such-host.invalid"), &Options::default()).unwrap_err();
+    assert_eq!(error.to_string(), "cannot resolve `no-such-host.invalid`");
+}

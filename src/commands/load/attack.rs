@@ -1,0 +1,107 @@
+//! `houseful load attack`.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use houseful_load::attack::{self, Options, Outcome};
+use houseful_load::duration::Go;
+use houseful_load::pacer::Pacer;
+use houseful_load::rate::Rate;
+use houseful_load::results;
+use houseful_load::targets::{self, Defaults, Header, Target};
+
+use super::generate::parse_duration;
+use super::{Live, stop_on_interrupt};
+use crate::cli::AttackArgs;
+
+/// A send this late is worth a word: the report's latencies contain it.
+const SLIP_WORTH_A_WORD: Duration = Duration::from_millis(50);
+
+/// Checks the flags, reads the targets, sends them.
+pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
+    let rate: Rate = args.rate.parse().context("--rate")?;
+    let duration = Some(parse_duration("--duration", &args.duration)?).filter(|d| !d.is_zero());
+    let mut options = Options {
+        name: args.name.clone(),
+        timeout: Some(parse_duration("--timeout", &args.timeout)?).filter(|t| !t.is_zero()),
+        ..Options::default()
+    };
+    if let Some(max) = args.max_connections {
+        options.connections_max = NonZeroUsize::new(max)
+            .context("--max-connections: expected a number from 1, found 0")?;
+    }
+    let headers = args
+        .header
+        .iter()
+        .map(|text| text.parse().context("--header"))
+        .collect::<anyhow::Result<Vec<Header>>>()?;
+    let targets = read_targets(&args.targets, headers)?;
+
+    let mut out = open_output(&args.output)?;
+    let pacer = Pacer::new(rate, duration);
+    let mut live = Live::new(pacer.requests_total());
+    let stop = stop_on_interrupt()?;
+    let mut line = Vec::new();
+    let mut failed = None;
+    let outcome = attack::run(targets, pacer, &options, &stop, |hit| {
+        live.hit(hit.record.code);
+        if failed.is_none() {
+            line.clear();
+            results::json::append(&mut line, &hit.record);
+            if let Err(error) = out.write_all(&line) {
+                // Nobody keeps what comes, so there is no reason to go on.
+                stop.abandon();
+                failed = Some(error);
+            }
+        }
+    })?;
+    live.finish();
+    failed.map_or(Ok(()), Err).and_then(|()| out.flush()).context("cannot write the results")?;
+    print_doubts(&outcome);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_targets(name: &str, headers: Vec<Header>) -> anyhow::Result<Vec<Target>> {
+    let defaults = Defaults { headers, ..Defaults::default() };
+    let source: Box<dyn BufRead> = if name == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        let file = File::open(name).with_context(|| format!("cannot open targets `{name}`"))?;
+        Box::new(BufReader::new(file))
+    };
+    Ok(targets::http::read(source, name, &defaults)?)
+}
+
+fn open_output(name: &str) -> anyhow::Result<Box<dyn Write>> {
+    if name == "-" {
+        if io::stdout().is_terminal() {
+            bail!(
+                "results would fill the terminal: pipe them to `houseful load report`, or name a file with --output"
+            );
+        }
+        return Ok(Box::new(BufWriter::new(io::stdout())));
+    }
+    let file = File::create(name).with_context(|| format!("cannot create `{name}`"))?;
+    Ok(Box::new(BufWriter::new(file)))
+}
+
+/// What a reader of the report should know about the generator itself.
+fn print_doubts(outcome: &Outcome) {
+    if outcome.slip_max > SLIP_WORTH_A_WORD {
+        let slip = Go(outcome.slip_max);
+        eprintln!("warning: the generator sent late, by up to {slip}; latencies contain that");
+    }
+    if outcome.waited > 0 {
+        eprintln!(
+            "warning: {} requests waited for one of {} connections; raise --max-connections",
+            outcome.waited, outcome.connections_peak
+        );
+    }
+    if outcome.abandoned > 0 {
+        eprintln!("warning: {} requests were given up without a result", outcome.abandoned);
+    }
+}

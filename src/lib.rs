@@ -6,6 +6,9 @@
 mod cli;
 mod commands;
 mod config;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod go_flags;
 mod serve;
 

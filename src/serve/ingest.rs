@@ -8,7 +8,7 @@ use houseful_model::{Emission, Heard, Millis};
 use houseful_store::{Arrival, Outcome, Refusal, Store, Submitted};
 use tokio::sync::oneshot;
 
-use super::reply::Reply;
+use super::reply::{After, Reply};
 
 /// The largest body of one emission, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -35,6 +35,12 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
+    /// Whether the connection is closed after it, whatever the client wants:
+    /// what follows is no request, and must not be taken for one.
+    pub(crate) fn is_last(&self) -> bool {
+        matches!(self, Answer::Now(reply) if reply.after == After::Close)
+    }
+
     pub(crate) async fn reply(self) -> Reply {
         match self {
             Answer::Now(reply) => reply,

@@ -3,7 +3,7 @@
 //! Start: limits, store (durable before anyone is answered), sockets. End: stop
 //! accepting, finish what was taken, sync, close.
 
-mod front;
+pub(crate) mod front;
 mod host;
 mod ingest;
 mod listen;

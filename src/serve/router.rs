@@ -36,7 +36,7 @@ pub(crate) struct Doors {
 /// The routes, ready to serve connections.
 #[derive(Clone)]
 pub(crate) struct Router {
-    routes: axum::Router,
+    pub(super) routes: axum::Router,
 }
 
 impl Router {

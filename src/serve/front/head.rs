@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use axum::http::Uri;
 use httparse::Status;
 
 use crate::serve::host::HostRule;
@@ -58,31 +59,46 @@ pub(crate) enum Keep {
 
 /// Looks at the beginning of a request. `bytes` may hold more than the head.
 pub(crate) fn look(bytes: &[u8], hosts: &HostRule) -> Look {
-    // Empty lines before a request are skipped, as httparse does; their number
-    // is bounded with the rest.
+    // No further than a head may reach, so that the answer does not depend on how
+    // much happened to arrive with it. Empty lines before a request are skipped,
+    // as httparse does; their number is bounded with the rest.
+    let bytes = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     let head_len = match request.parse(bytes) {
-        Ok(Status::Complete(len)) if len <= HEAD_BYTES_MAX => len,
+        Ok(Status::Complete(len)) => len,
         Ok(Status::Partial) if bytes.len() < HEAD_BYTES_MAX => return Look::Partial,
-        Ok(_) => return Look::Refused(too_long(bytes)),
+        Ok(Status::Partial) => return Look::Refused(too_long(bytes)),
         Err(error) => return Look::Refused(unreadable(error)),
     };
     let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
     else {
         return Look::Refused(bad("request line: expected METHOD TARGET HTTP/1.1"));
     };
-    match Fields::read(request.headers, minor) {
+    let fields = Fields::read(request.headers, minor).and_then(|fields| {
+        check_target(target, hosts)?;
+        hosts.check(fields.host.unwrap_or_default())?;
+        Ok(fields)
+    });
+    match fields {
         Err(reply) => Look::Refused(reply.closing()),
         Ok(fields) => {
-            if let Err(reply) = hosts.check(fields.host.unwrap_or_default()) {
-                return Look::Refused(reply.closing());
-            }
             let path = target.split('?').next().unwrap_or_default();
             let ours = method == "POST" && path == INGEST_PATH && !fields.needs_hyper;
             if ours { Look::Emission(fields.head(head_len)) } else { Look::Other }
         }
     }
+}
+
+/// Refuses a target that hyper would refuse without a body, and one that names
+/// a host which may not be named.
+fn check_target(target: &str, hosts: &HostRule) -> Result<(), Reply> {
+    if target == INGEST_PATH {
+        return Ok(());
+    }
+    let uri = Uri::try_from(target)
+        .map_err(|error| bad(&format!("request line: cannot read its target: {error}")))?;
+    uri.host().map_or(Ok(()), |host| hosts.check(host.as_bytes()))
 }
 
 /// What the header fields say about framing and the body.
@@ -107,6 +123,7 @@ impl<'a> Fields<'a> {
             needs_hyper: false,
         };
         let mut chunked = false;
+        let mut close = false;
         for header in headers.iter() {
             let (name, value) = (header.name, header.value.trim_ascii());
             if name.eq_ignore_ascii_case("content-length") {
@@ -126,7 +143,14 @@ impl<'a> Fields<'a> {
             } else if name.eq_ignore_ascii_case("content-encoding") {
                 once(&mut fields.content_encoding, value, "content-encoding")?;
             } else if name.eq_ignore_ascii_case("connection") {
-                fields.keep = keep(fields.keep, value, minor);
+                let has = |wanted: &[u8]| {
+                    let mut options = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+                    options.any(|option| option.eq_ignore_ascii_case(wanted))
+                };
+                close |= has(b"close");
+                if minor == 0 && has(b"keep-alive") {
+                    fields.keep = Keep::AndSay;
+                }
             } else if name.eq_ignore_ascii_case("expect") {
                 fields.needs_hyper = true;
             }
@@ -137,6 +161,9 @@ impl<'a> Fields<'a> {
             ));
         }
         fields.needs_hyper |= chunked;
+        if close {
+            fields.keep = Keep::No;
+        }
         Ok(fields)
     }
 
@@ -165,24 +192,15 @@ fn once<T: PartialEq>(field: &mut Option<T>, value: T, name: &str) -> Result<(),
     Ok(())
 }
 
+/// At most what a file could hold; hyper's own bound is near it, and its refusal
+/// has no body.
 fn content_length(value: &[u8]) -> Result<u64, Reply> {
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     digits
         .then(|| std::str::from_utf8(value).ok()?.parse().ok())
         .flatten()
+        .filter(|len| *len <= i64::MAX.unsigned_abs())
         .ok_or_else(|| bad("content-length: expected a number of bytes"))
-}
-
-fn keep(keep: Keep, value: &[u8], minor: u8) -> Keep {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).fold(keep, |keep, option| {
-        if option.eq_ignore_ascii_case(b"close") {
-            Keep::No
-        } else if minor == 0 && option.eq_ignore_ascii_case(b"keep-alive") {
-            Keep::AndSay
-        } else {
-            keep
-        }
-    })
 }
 
 fn bad(error: &str) -> Reply {
@@ -190,7 +208,7 @@ fn bad(error: &str) -> Reply {
 }
 
 fn too_long(bytes: &[u8]) -> Reply {
-    let request_line_ends = bytes.iter().take(HEAD_BYTES_MAX).any(|byte| *byte == b'\n');
+    let request_line_ends = bytes.contains(&b'\n');
     let reply = if request_line_ends {
         Reply::error(431, format!("head: expected at most {HEAD_BYTES_MAX} bytes"))
     } else {

@@ -15,15 +15,20 @@
 
 mod head;
 mod linger;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod oracle;
 mod rewind;
+#[cfg(test)]
+mod tests;
 mod wire_in;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use houseful_store::Arrival;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use self::head::{Head, Keep, Look, look};
 pub(crate) use self::linger::linger;
@@ -71,8 +76,9 @@ enum End {
     Close,
     /// An answer was sent to a client that may still be sending.
     Linger,
-    /// The next request is not ours; its bytes are the input's.
-    HandOver,
+    /// The next request is not ours; its bytes are the input's. Its head arrived
+    /// then.
+    HandOver(Arrival),
 }
 
 impl Front {
@@ -88,9 +94,9 @@ impl Front {
         match self.requests(&mut stream, &mut input).await {
             End::Close => {}
             End::Linger => linger(&mut stream).await,
-            End::HandOver => {
+            End::HandOver(arrival) => {
                 let stream = Rewind::new(input.into_rest(), stream);
-                self.router.serve_one(stream, self.ingest.arrival()).await;
+                self.router.serve_one(stream, arrival).await;
             }
         }
     }
@@ -131,7 +137,7 @@ impl Front {
             }
             match next {
                 Next::Requests => continue,
-                Next::Foreign => return End::HandOver,
+                Next::Foreign(arrival) => return End::HandOver(arrival),
                 Next::Bytes => {}
             }
             let deadline = request.deadline(input);
@@ -140,7 +146,7 @@ impl Front {
                 Wake::Stopping | Wake::Lost => return End::Close,
                 Wake::End => return self.at_end(stream, input, &request).await,
                 Wake::Late => {
-                    let Some(reply) = request.late(input) else {
+                    let Some(reply) = request.late(input, &self.hosts) else {
                         return End::Close;
                     };
                     return send_last(stream, &reply).await;
@@ -165,7 +171,7 @@ impl Front {
                     }
                     match look(input.bytes(), &self.hosts) {
                         Look::Partial => return Next::Bytes,
-                        Look::Other => return Next::Foreign,
+                        Look::Other => return Next::Foreign(self.ingest.arrival()),
                         Look::Refused(reply) => {
                             answers.push((Answer::Now(reply), Keep::No));
                             return Next::Requests;
@@ -182,10 +188,12 @@ impl Front {
                 request.head = Some((head, arrival));
                 return Next::Bytes;
             };
-            answers.push((self.ingest.post(body, arrival), head.keep));
+            let answer = self.ingest.post(body, arrival);
+            let last = head.keep == Keep::No || answer.is_last();
+            answers.push((answer, head.keep));
             input.consume(head.body.end);
             *request = Request::default();
-            if head.keep == Keep::No {
+            if last {
                 return Next::Requests;
             }
         }
@@ -217,8 +225,8 @@ enum Next {
     Requests,
     /// Only a part of one, or nothing.
     Bytes,
-    /// A request of another door.
-    Foreign,
+    /// A request of another door, and when its head arrived.
+    Foreign(Arrival),
 }
 
 /// The request that is being received.
@@ -249,14 +257,20 @@ impl Request {
     }
 
     /// What is answered when they did not; nothing on an idle connection.
-    fn late(&self, input: &Input) -> Option<Reply> {
-        let seconds = BODY_MAX.as_secs();
+    fn late(&self, input: &Input, hosts: &HostRule) -> Option<Reply> {
+        let late = |what: &str, limit: Duration| {
+            Reply::error(408, format!("{what}: expected within {} s", limit.as_secs())).closing()
+        };
         if self.head.is_some() {
-            Some(Reply::error(408, format!("body: expected within {seconds} s")).closing())
-        } else if !input.bytes().is_empty() {
-            Some(Reply::error(408, format!("request head: expected within {seconds} s")).closing())
-        } else {
-            None
+            return Some(late("body", BODY_MAX));
+        }
+        if input.bytes().is_empty() {
+            return None;
+        }
+        // What was wrong with it all along is not looked for at each piece.
+        match look(input.bytes(), hosts) {
+            Look::Refused(reply) => Some(reply),
+            _ => Some(late("request head", HEAD_MAX)),
         }
     }
 }

@@ -4,11 +4,10 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::Instant;
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::watch;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// One read takes at most this much, into a buffer that all connections of a
 /// thread share: an idle connection holds none.
@@ -138,16 +137,15 @@ impl Input {
             if idle && stopping_seen.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Wake::Stopping);
             }
-            let at = tokio::time::Instant::from_std(deadline);
-            let alarm = alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-            if alarm.deadline() > at {
-                alarm.as_mut().reset(at);
+            let alarm = alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            if alarm.deadline() > deadline {
+                alarm.as_mut().reset(deadline);
             }
             while alarm.as_mut().poll(cx).is_ready() {
                 if Instant::now() >= deadline {
                     return Poll::Ready(Wake::Late);
                 }
-                alarm.as_mut().reset(at);
+                alarm.as_mut().reset(deadline);
             }
             Poll::Pending
         })

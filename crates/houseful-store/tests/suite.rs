@@ -1,0 +1,322 @@
+//! What every store must do, through the same calls that the doors make.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+
+use houseful_model::{Beacon, Emission, Heard, Millis, Reading};
+use houseful_store::{
+    Arrival, Cursor, Filter, Health, OpenError, Options, Order, Outcome, Reader, Store, Submitted,
+};
+use proptest::prelude::*;
+
+const WINDOW: Duration = Duration::from_millis(4_500);
+const BASE: i64 = 1_800_000_000_000;
+
+fn open(path: &Path) -> Store {
+    Store::open(path, Options { window: WINDOW }).unwrap()
+}
+
+fn emission(badge: &str, rssi_dbm: i8) -> Emission<'static> {
+    Emission {
+        badge_id: Cow::Owned(badge.to_owned()),
+        pi_id: Cow::Borrowed("pi_1"),
+        beacons: vec![Beacon { id: Cow::Borrowed("b1"), rssi_dbm }],
+        badge_strength: None,
+        position: None,
+        motion: None,
+        opposite_badge_id: None,
+        heard: Heard::At(Millis(0)),
+    }
+}
+
+fn submit(store: &Store, emission: Emission<'_>, t: i64) -> Outcome {
+    let arrival = Arrival { wall: Millis(t), mono_ms: 0 };
+    match store.submit(emission, Millis(t), arrival) {
+        Submitted::Duplicate => Outcome::Duplicate,
+        Submitted::Queued(outcome) => outcome.blocking_recv().unwrap(),
+        Submitted::Refused(refusal) => Outcome::Refused(refusal),
+    }
+}
+
+fn stored(outcome: Outcome) -> Reading {
+    match outcome {
+        Outcome::Stored(reading) => *reading,
+        other => panic!("expected a stored reading, found {other:?}"),
+    }
+}
+
+fn all(reader: &mut Reader, filter: &Filter, order: Order, page: usize) -> Vec<Reading> {
+    let mut readings = Vec::new();
+    let mut after = None;
+    loop {
+        let next = reader.page(filter, order, after, page).unwrap();
+        let Some(last) = next.last() else { return readings };
+        after = Some(Cursor::past(last));
+        readings.extend(next);
+    }
+}
+
+#[test]
+fn a_reading_comes_back_as_it_was_sent_over_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("h.db");
+    let mut full = emission("badge_1", -57);
+    full.beacons = vec![
+        Beacon { id: Cow::Borrowed("küche"), rssi_dbm: -1 },
+        Beacon { id: Cow::Borrowed("b1"), rssi_dbm: -57 },
+        Beacon { id: Cow::Borrowed("b2"), rssi_dbm: -57 },
+        Beacon { id: Cow::Borrowed("b0"), rssi_dbm: -127 },
+    ];
+    full.badge_strength = Some(20);
+    full.position = Some(i32::MIN);
+    full.motion = Some(i32::MAX);
+    full.opposite_badge_id = Some(Cow::Borrowed("badge_2"));
+    let mut silent = emission("badge_2", -1);
+    silent.beacons.clear();
+
+    let store = open(&path);
+    let answered = [
+        stored(submit(&store, full.clone(), BASE)),
+        stored(submit(&store, silent.clone(), BASE + 1)),
+    ];
+    assert_eq!([answered[0].id, answered[1].id], [1, 2]);
+    store.close();
+    drop(store);
+
+    let store = open(&path);
+    for (reading, sent) in answered.iter().zip([full, silent]) {
+        let read = store.read(|reader| reader.reading(reading.id)).unwrap().unwrap();
+        let mut want = sent;
+        want.heard = Heard::At(reading.heard_at);
+        assert_eq!(read, Reading { id: reading.id, heard_at: reading.heard_at, emission: want });
+    }
+    assert_eq!(store.read(|reader| reader.reading(3)).unwrap(), None);
+    assert_eq!(store.newest_t(), Some(Millis(BASE + 1)));
+    assert_eq!(stored(submit(&store, emission("badge_3", -5), BASE)).id, 3);
+}
+
+#[test]
+fn copies_are_recognised_by_cache_batch_and_table() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("h.db");
+    let steps =
+        [(4_000, true), (0, false), (8_499, false), (8_500, true), (-499, false), (-500, true)];
+    let store = open(&path);
+    for (offset, is_new) in steps {
+        let outcome = submit(&store, emission("b", -50), BASE + offset);
+        assert_eq!(matches!(outcome, Outcome::Stored(_)), is_new, "{offset}");
+    }
+    // A restart forgets the cache, and changes nothing.
+    store.close();
+    drop(store);
+    let store = open(&path);
+    for (offset, _) in steps {
+        assert_eq!(submit(&store, emission("b", -50), BASE + offset), Outcome::Duplicate);
+    }
+    // Another Pi, strength and motion are the same; another RSSI is not.
+    let mut other = emission("b", -50);
+    other.pi_id = Cow::Borrowed("pi_2");
+    other.badge_strength = Some(-3);
+    other.motion = Some(3);
+    assert_eq!(submit(&store, other, BASE), Outcome::Duplicate);
+    assert!(matches!(submit(&store, emission("b", -51), BASE), Outcome::Stored(_)));
+}
+
+#[test]
+fn many_at_once_are_stored_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("h.db"));
+    let new: usize = std::thread::scope(|scope| {
+        let posters: Vec<_> = (0..16_i64)
+            .map(|poster| {
+                let store = &store;
+                scope.spawn(move || {
+                    (0..50_i64)
+                        .filter(|n| {
+                            let t = BASE + 100_000 * (n / 10) + poster;
+                            let badge = format!("badge_{}", n % 10);
+                            matches!(submit(store, emission(&badge, -50), t), Outcome::Stored(_))
+                        })
+                        .count()
+                })
+            })
+            .collect();
+        posters.into_iter().map(|poster| poster.join().unwrap()).sum()
+    });
+    assert_eq!(new, 50);
+    let rows =
+        store.read(|reader| reader.page(&Filter::default(), Order::OldestFirst, None, 1_000));
+    assert_eq!(rows.unwrap().len(), 50);
+}
+
+#[test]
+fn pages_neither_skip_nor_repeat() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("h.db");
+    let store = open(&path);
+    // Equal times, silent days, both sides of minutes and hours.
+    let offsets = [0, 0, 1, 59_999, 60_000, 3_599_999, 3_600_000, 86_400_000 * 40, 86_400_000 * 40];
+    for (n, offset) in offsets.iter().enumerate() {
+        stored(submit(&store, emission("even", -1 - n as i8), BASE + offset));
+        stored(submit(&store, emission("odd", -1 - n as i8), BASE + offset + 7));
+    }
+    let filters = [
+        Filter::default(),
+        Filter { badge_id: Some("even".to_owned()), ..Filter::default() },
+        Filter {
+            from: Some(Millis(BASE + 1)),
+            to: Some(Millis(BASE + 3_600_000)),
+            ..Filter::default()
+        },
+        Filter { id_max: Some(9), ..Filter::default() },
+        Filter { badge_id: Some("nobody".to_owned()), ..Filter::default() },
+        Filter { from: Some(Millis(BASE)), to: Some(Millis(BASE)), ..Filter::default() },
+    ];
+    let mut reader = Reader::open(&path).unwrap();
+    let everything = all(&mut reader, &Filter::default(), Order::OldestFirst, 1_000);
+    assert_eq!(everything.len(), 18);
+    for filter in filters {
+        let mut want: Vec<_> = everything
+            .iter()
+            .filter(|r| filter.badge_id.as_ref().is_none_or(|badge| *badge == r.emission.badge_id))
+            .filter(|r| filter.from.is_none_or(|from| r.heard_at >= from))
+            .filter(|r| filter.to.is_none_or(|to| r.heard_at < to))
+            .filter(|r| filter.id_max.is_none_or(|id| r.id <= id))
+            .cloned()
+            .collect();
+        want.sort_by_key(|r| (r.heard_at, r.id));
+        for page in [1, 2, 3, 5, 100] {
+            assert_eq!(all(&mut reader, &filter, Order::OldestFirst, page), want, "{filter:?}");
+            let mut newest = all(&mut reader, &filter, Order::NewestFirst, page);
+            newest.reverse();
+            assert_eq!(newest, want, "{filter:?}");
+        }
+    }
+}
+
+#[test]
+fn one_store_has_one_writer_by_whatever_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("h.db");
+    let store = open(&path);
+    let (symlink, hard_link) = (directory.path().join("sym.db"), directory.path().join("hard.db"));
+    std::os::unix::fs::symlink(&path, &symlink).unwrap();
+    std::fs::hard_link(&path, &hard_link).unwrap();
+    for name in [&path, &symlink, &hard_link] {
+        let error = Store::open(name, Options { window: WINDOW }).err().unwrap();
+        assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+        assert!(error.to_string().contains(&*name.to_string_lossy()), "{error}");
+    }
+    assert!(matches!(submit(&store, emission("b", -50), BASE), Outcome::Stored(_)));
+    store.close();
+    drop(store);
+    // Two names, and the WAL would lie beside one of them only.
+    let error = Store::open(&hard_link, Options { window: WINDOW }).err().unwrap();
+    assert!(matches!(error, OpenError::HardLinks { links: 2, .. }), "{error}");
+    std::fs::remove_file(&hard_link).unwrap();
+    open(&symlink).close();
+}
+
+#[test]
+fn what_is_no_store_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = directory.path().join("text.db");
+    std::fs::write(&text, "not a database, but longer than a header would be").unwrap();
+    let foreign = directory.path().join("foreign.db");
+    rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE x(y)").unwrap();
+    for path in [text, foreign] {
+        let before = std::fs::read(&path).unwrap();
+        for error in
+            [Store::open(&path, Options { window: WINDOW }).err(), Reader::open(&path).err()]
+        {
+            let error = error.unwrap();
+            assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+    let missing = directory.path().join("no/such.db");
+    assert!(matches!(Reader::open(&missing), Err(OpenError::File { .. })));
+    assert!(matches!(
+        Store::open(&missing, Options { window: WINDOW }),
+        Err(OpenError::File { .. })
+    ));
+}
+
+#[test]
+fn the_view_shows_what_a_query_shows() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("h.db");
+    let store = open(&path);
+    let mut wide = emission("badge_1", -127);
+    wide.beacons.insert(0, Beacon { id: Cow::Borrowed("say \"hi\""), rssi_dbm: -1 });
+    wide.opposite_badge_id = Some(Cow::Borrowed("badge_9"));
+    let mut none = emission("badge_2", -1);
+    none.beacons.clear();
+    let readings = [wide, none].map(|emission| stored(submit(&store, emission, BASE + 42)));
+    store.close();
+    drop(store);
+    // A beacon whose number needs more than two bytes.
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute_batch(
+        "INSERT INTO beacon(id, house, name) VALUES (70000, 1, 'far');
+         UPDATE reading SET beacons = CAST(x'b900011170' || beacons AS BLOB) WHERE id = 1;",
+    )
+    .unwrap();
+    for reading in readings {
+        let (heard_at, beacons, opposite): (String, String, Option<String>) = db
+            .query_row(
+                "SELECT heard_at, beacons, opposite_badge_id FROM readings WHERE id = ?1",
+                [reading.id],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )
+            .unwrap();
+        assert_eq!(heard_at, reading.heard_at.to_string());
+        assert_eq!(opposite.as_deref(), reading.emission.opposite_badge_id.as_deref());
+        let want = if reading.id == 1 { r#"{"far":-57,"say \"hi\"":-1,"b1":-127}"# } else { "{}" };
+        assert_eq!(beacons, want);
+    }
+}
+
+#[test]
+fn a_closed_store_takes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("h.db"));
+    assert_eq!(store.health(), Health::Ready);
+    store.close();
+    assert!(matches!(submit(&store, emission("b", -50), BASE), Outcome::Refused(_)));
+    assert!(store.read(|reader| reader.newest_id()).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Any sequence of emissions, with restarts anywhere, stores what a list
+    /// compared one by one would store.
+    #[test]
+    fn any_sequence_stores_what_a_plain_list_would(
+        steps in proptest::collection::vec((0_u8..3, 0_i64..40_000, prop::bool::weighted(0.05)), 1..150),
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("h.db");
+        let mut store = open(&path);
+        let mut model: Vec<(u8, i64)> = Vec::new();
+        for (badge, offset, restart) in steps {
+            if restart {
+                store.close();
+                drop(store);
+                store = open(&path);
+            }
+            let is_new = !model.iter().any(|(b, o)| *b == badge && o.abs_diff(offset) < 4_500);
+            let outcome = submit(&store, emission(&format!("badge_{badge}"), -50), BASE + offset);
+            prop_assert_eq!(matches!(outcome, Outcome::Stored(_)), is_new);
+            if is_new {
+                model.push((badge, offset));
+            }
+        }
+        let rows = store.read(|reader| reader.page(&Filter::default(), Order::OldestFirst, None, 1_000)).unwrap();
+        let ids: HashSet<i64> = rows.iter().map(|reading| reading.id).collect();
+        prop_assert_eq!(ids.len(), model.len());
+    }
+}

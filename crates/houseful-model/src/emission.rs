@@ -334,5 +334,8 @@ mod tests {
         };
         assert_ne!(split("a", "bc", "d"), split("ab", "c", "d"));
         assert_ne!(split("a", "bc", "d"), split("a", "b", "cd"));
+        // Nor does a text pass for the head of the next one.
+        let (house, badge) = ("a\u{1}\0\0\0\0\0\0\0b", "b\u{1}\0\0\0\0\0\0\0c");
+        assert_ne!(split(house, "c", "d"), split("a", badge, "d"));
     }
 }

@@ -35,7 +35,7 @@ impl Pacer {
             Rate::Constant { requests, period } => {
                 let ns = (u128::from(sent) + 1).checked_mul(period.as_nanos())?
                     / u128::from(requests.get());
-                // Longer than 584 years: over, whatever the plan says.
+                // Later than a Duration can say: over, whatever the plan says.
                 let due = Duration::new(u64::try_from(ns / NS_PER_S).ok()?, (ns % NS_PER_S) as u32);
                 match self.requests_total() {
                     Some(total) if sent >= total => None,

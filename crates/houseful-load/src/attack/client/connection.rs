@@ -134,3 +134,38 @@ impl Connection {
         Ok(received)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn is_stale_once_the_server_has_closed_or_spoken() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        for speaks in [false, true] {
+            let connection = Connection::open("there", &[address]).await.unwrap();
+            let (mut server, _) = listener.accept().await.unwrap();
+            assert!(!connection.is_stale());
+            if speaks {
+                server.write_all(b"x").await.unwrap();
+            } else {
+                drop(server);
+            }
+            connection.stirred().await;
+            assert!(connection.is_stale());
+        }
+    }
+
+    #[tokio::test]
+    async fn opens_the_first_address_that_lets_it_in() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = listener.local_addr().unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        Connection::open("there", &[closed, open]).await.unwrap();
+        let error = Connection::open("there", &[closed]).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot connect to `there`: connection refused");
+    }
+}

@@ -43,7 +43,7 @@ A flag comes before the environment; several listeners are separated by commas t
 
 Examples:
   houseful serve
-  houseful serve --listen 127.0.0.1:0 --store sqlite:/var/lib/houseful/houseful.db
+  houseful serve --listen 127.0.0.1:0 --store sqlite:readings.db
   HOUSEFUL_UPDATE_WINDOW=10s houseful serve")]
 pub(crate) struct ServeArgs {
     /// Address and port to listen on; port 0 takes a free one. May be repeated
@@ -87,7 +87,7 @@ pub(crate) struct StoreArg {
 #[command(after_help = "\
 Examples:
   houseful export --format ndjson
-  houseful export --format csv --from 2026-11-24T00:00:00Z --to 2026-11-25T00:00:00Z --output day.csv
+  houseful export --format csv --from 2026-11-24T00:00:00Z --output since.csv
   houseful export --badge badge_0 --format ndjson")]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
@@ -153,7 +153,7 @@ pub(crate) enum LoadCommand {
 Examples:
   houseful load generate
   houseful load generate --badges 200 --directory ten-houses
-  houseful load generate --url http://127.0.0.1:8080/rssi_readings --force")]
+  houseful load generate --force --url http://127.0.0.1:6540/rssi_readings")]
 pub(crate) struct GenerateArgs {
     /// Badges, 20 to a house
     #[arg(long, default_value_t = 100)]
@@ -196,8 +196,8 @@ pub(crate) struct GenerateArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful load report
-  houseful load attack --targets targets.txt --rate 50/1m --duration 5m --output results.json")]
+  houseful load attack -targets=targets.txt -rate=400 -duration=10s | houseful load report
+  houseful load attack --targets targets.txt --rate 600/1m --duration 5s --output results.json")]
 pub(crate) struct AttackArgs {
     /// Targets in vegeta's http format; `-` is stdin
     #[arg(long, default_value = "-", value_name = "FILE")]

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -24,7 +25,15 @@ const LIMIT_MAX: usize = 10_000;
 const PAGE: usize = 500;
 
 /// `GET /rssi_readings/{id}`.
-pub(crate) async fn one(State(doors): State<Doors>, Path(id): Path<String>) -> Reply {
+///
+/// axum's own refusals have no body of ours, so they are taken as values.
+pub(crate) async fn one(
+    State(doors): State<Doors>,
+    id: Result<Path<String>, PathRejection>,
+) -> Reply {
+    let Ok(Path(id)) = id else {
+        return Reply::error(400, "id: expected a number from 1, found bytes that are not text");
+    };
     let Some(number) = id.parse::<i64>().ok().filter(|number| *number > 0) else {
         let shown: String = id.chars().take(40).flat_map(char::escape_default).collect();
         return Reply::error(400, format!("id: expected a number from 1, found {shown}"));
@@ -39,8 +48,11 @@ pub(crate) async fn one(State(doors): State<Doors>, Path(id): Path<String>) -> R
 /// `GET /rssi_readings`: newest first by (`heard_at`, `id`).
 pub(crate) async fn list(
     State(doors): State<Doors>,
-    Query(parameters): Query<Vec<(String, String)>>,
+    parameters: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Response {
+    let Ok(Query(parameters)) = parameters else {
+        return Reply::error(400, "query: expected name=value pairs").into_response();
+    };
     let (filter, limit) = match parse(&parameters) {
         Ok(wanted) => wanted,
         Err(errors) => return Reply::errors(400, &errors).into_response(),

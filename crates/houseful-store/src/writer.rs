@@ -48,8 +48,7 @@ impl Writer {
             pause_until(began.map(|began| began + COMMIT_INTERVAL_MIN));
             began = Some(Instant::now());
             self.shared.intake.take(&mut batch);
-            if let Err(failure) = self.commit(&mut batch) {
-                self.shared.fail(failure.reason());
+            if self.commit(&mut batch).is_err() {
                 return;
             }
             self.checkpoints.run_if_due(&self.connection, &self.shared.readers_gate);
@@ -84,23 +83,23 @@ impl Writer {
             }
             Err(error) => {
                 let reason = error.reason();
-                let refusal = match &error {
-                    StoreError::Refused(_) => Refusal::Unavailable(reason.clone()),
-                    StoreError::Unknown(_) => {
-                        // Before anyone is told, so that whoever comes later
-                        // finds the door closed.
-                        self.shared.intake.close(Refusal::Failed(reason.clone()));
-                        Refusal::Failed(reason.clone())
-                    }
+                let is_unknown = matches!(error, StoreError::Unknown(_));
+                let refusal = if is_unknown {
+                    // Before anyone is told: whoever asks after that, at any
+                    // door, finds the store failed.
+                    self.shared.fail(reason.clone());
+                    Refusal::Failed(reason)
+                } else {
+                    self.refusing.now(true, &reason);
+                    self.shared.set_refusing(Some(reason.clone()));
+                    Refusal::Unavailable(reason)
                 };
                 for job in batch.drain(..) {
                     job.answer(Outcome::Refused(refusal.clone()));
                 }
-                if let StoreError::Unknown(_) = &error {
+                if is_unknown {
                     return Err(error);
                 }
-                self.refusing.now(true, &reason);
-                self.shared.set_refusing(Some(reason));
                 self.checkpoints.make_room(&self.connection);
                 Ok(())
             }
@@ -177,11 +176,11 @@ impl Shared {
     fn fail(&self, reason: String) {
         tracing::error!(reason, "the store has failed; nothing more is accepted until a restart");
         self.intake.close(Refusal::Failed(reason.clone()));
+        self.health.send_replace(Health::Failed(reason.clone()));
         let mut rest = Vec::new();
         self.intake.take(&mut rest);
         for job in rest {
             job.answer(Outcome::Refused(Refusal::Failed(reason.clone())));
         }
-        self.health.send_replace(Health::Failed(reason));
     }
 }

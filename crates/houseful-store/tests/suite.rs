@@ -210,6 +210,9 @@ fn one_store_has_one_writer_by_whatever_name() {
         assert!(error.to_string().contains(&*name.to_string_lossy()), "{error}");
     }
     assert!(matches!(submit(&store, emission("b", -50), BASE), Outcome::Stored(_)));
+    // Readers find the WAL by the name that it lies beside, and by no other.
+    assert_eq!(Reader::open(&symlink).unwrap().newest_id().unwrap(), 1);
+    assert!(matches!(Reader::open(&hard_link), Err(OpenError::HardLinks { links: 2, .. })));
     store.close();
     drop(store);
     // Two names, and the WAL would lie beside one of them only.

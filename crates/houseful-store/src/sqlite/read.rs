@@ -71,13 +71,17 @@ impl Reader {
     /// Opens an existing store for reading.
     ///
     /// # Errors
-    /// If the file is missing, is no store, or has several names (its WAL lies
-    /// beside only one of them).
+    /// If the file is missing or is no store; or if it has several names and no
+    /// WAL beside this one, since the newest readings may then lie in a WAL
+    /// beside another.
     pub fn open(path: &Path) -> Result<Reader, OpenError> {
-        let metadata = std::fs::metadata(path)
-            .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
-        if metadata.nlink() > 1 && metadata.is_file() {
-            return Err(OpenError::HardLinks { path: path.to_owned(), links: metadata.nlink() });
+        let failed = |source| OpenError::File { path: path.to_owned(), source };
+        let real = path.canonicalize().map_err(failed)?;
+        let links = std::fs::metadata(&real).map_err(failed)?.nlink();
+        let mut wal = real.clone().into_os_string();
+        wal.push("-wal");
+        if links > 1 && real.is_file() && !Path::new(&wal).exists() {
+            return Err(OpenError::HardLinks { path: path.to_owned(), links });
         }
         Reader::connect(path, None)
     }

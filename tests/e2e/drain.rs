@@ -1,0 +1,60 @@
+//! SIGTERM and SIGINT: what was taken is finished, then it ends.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::faultfs::FaultFs;
+use crate::support::houseful::Setup;
+use crate::support::http::{Client, post};
+use crate::support::{PATIENCE, distinct, temp_dir, wait_until};
+
+#[test]
+fn what_was_taken_is_answered_and_stored() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let dir = temp_dir();
+        let disk = FaultFs::new(dir.path());
+        let setup = Setup::new(dir.path()).on(&disk);
+        let mut houseful = setup.start();
+        disk.slow_syncs(Duration::from_millis(300));
+        let mut client = houseful.client();
+        let begun = disk.wal_syncs_begun();
+        client.send(&post(&distinct(1))).unwrap();
+        wait_until(PATIENCE, "the sync begins", || disk.wal_syncs_begun() > begun);
+        houseful.signal(signal);
+        assert_eq!(client.read_answer().unwrap().status, 201);
+        let status = houseful.wait_exit(PATIENCE);
+        assert_eq!(status.code(), Some(0), "{}", houseful.stderr());
+        assert!(Client::connect(houseful.port()).is_err(), "it still accepts");
+        assert_eq!(setup.export().len(), 1);
+    }
+}
+
+#[test]
+fn an_idle_connection_does_not_hold_it() {
+    let dir = temp_dir();
+    let houseful = Setup::new(dir.path()).start();
+    let mut idle = houseful.client();
+    assert_eq!(idle.post(&distinct(1)).unwrap().status, 201);
+    let start = Instant::now();
+    assert!(houseful.term().success());
+    assert!(start.elapsed() < Duration::from_secs(5), "it took {:?}", start.elapsed());
+    assert_eq!(idle.read_to_close().unwrap(), b"");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let dir = temp_dir();
+    let disk = FaultFs::new(dir.path());
+    let mut houseful = Setup::new(dir.path()).on(&disk).start();
+    disk.slow_syncs(Duration::from_secs(60));
+    let mut client = houseful.client();
+    let begun = disk.wal_syncs_begun();
+    client.send(&post(&distinct(1))).unwrap();
+    wait_until(PATIENCE, "the sync begins", || disk.wal_syncs_begun() > begun);
+    houseful.signal(Signal::TERM);
+    client.set_patience(Duration::from_millis(300)).unwrap();
+    client.read_answer().expect_err("the sync is not over");
+    houseful.signal(Signal::TERM);
+    assert!(!houseful.wait_exit(Duration::from_secs(5)).success());
+}

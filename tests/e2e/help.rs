@@ -1,0 +1,87 @@
+//! Each command's help ends in examples, and each example works.
+
+use std::collections::HashSet;
+use std::process::Command;
+
+use super::support::shell;
+use super::support::{emission, temp_dir};
+
+const COMMANDS: [&[&str]; 7] = [
+    &[],
+    &["serve"],
+    &["export"],
+    &["demo"],
+    &["load", "generate"],
+    &["load", "attack"],
+    &["load", "report"],
+];
+
+fn help(command: &[&str]) -> String {
+    let program = env!("CARGO_BIN_EXE_houseful");
+    let output = Command::new(program).args(command).arg("--help").output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The command lines after `Examples:`, without what is said about them.
+fn examples(help: &str) -> Vec<String> {
+    let (_, examples) = help.rsplit_once("Examples:\n").expect("help ends in examples");
+    examples
+        .lines()
+        .map(|line| line.trim().split("   ").next().unwrap_or_default().to_owned())
+        .filter(|line| !line.is_empty())
+        .collect()
+}
+
+/// One that serves until it is told to stop.
+fn is_serve(example: &str) -> bool {
+    example.contains("houseful serve")
+}
+
+#[test]
+fn every_example_of_every_help_works() {
+    if !shell::has_own_network() {
+        return;
+    }
+    let mut examples: Vec<String> =
+        COMMANDS.iter().flat_map(|command| examples(&help(command))).collect();
+    // The first command's come again in the others' help.
+    let mut seen = HashSet::new();
+    examples.retain(|example| seen.insert(example.clone()));
+    assert!(examples.len() >= 12, "{examples:#?}");
+    let (serves, others): (Vec<_>, Vec<_>) = examples.into_iter().partition(|e| is_serve(e));
+
+    let mut script = "set -euo pipefail\n".to_owned();
+    for example in &serves {
+        script += &format!(
+            "echo '$ {example}'\nrm -f said\n{example} 2>said & until grep -qs '^listening on' said; do sleep 0.1; done\n\
+             kill %+; wait %+\n"
+        );
+    }
+    script += "rm -f said\nhouseful serve 2>said & until grep -qs '^listening on' said; do sleep 0.1; done\n";
+    let body = emission("badge_0", &[("b1", -57)]);
+    script += &format!(
+        "curl -sf 127.0.0.1:6540/rssi_readings -H 'Content-Type: application/json' -d '{body}'\n"
+    );
+    for example in order(others) {
+        script += &format!("echo '$ {example}'\n{example}\n");
+    }
+    script += "echo all done\n";
+    let dir = temp_dir();
+    let output = shell::run(&script, dir.path());
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stdout.ends_with("all done\n"), "{stdout}\n{stderr}");
+}
+
+/// A user generates before attacking, and attacks before reporting.
+fn order(mut examples: Vec<String>) -> Vec<String> {
+    let step = |example: &String| match example {
+        e if e.contains("load report") && !e.contains("load attack") => 3,
+        e if e.contains("load attack") => 2,
+        e if e.contains("load generate") => 1,
+        _ => 0,
+    };
+    examples.sort_by_key(step);
+    examples
+}

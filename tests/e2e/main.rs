@@ -1,0 +1,25 @@
+//! The promises of the program, each in a module of its own, checked from
+//! outside: the real binary, real files, real HTTP.
+
+mod clock;
+mod descriptors;
+mod doors;
+mod drain;
+mod failing_sync;
+mod faulty_disk;
+mod full_disk;
+mod help;
+mod kill;
+mod one_serve;
+mod power_cut;
+mod proxy;
+mod race;
+mod readme;
+mod seed;
+mod settings;
+mod start;
+mod support;
+mod sync;
+mod wal;
+mod window;
+mod wire;

@@ -315,3 +315,78 @@ impl std::fmt::Display for Check {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use houseful_load::results::Record;
+    use serde_json::json;
+
+    use super::*;
+
+    fn payload(badge: &str) -> Arc<Payload> {
+        Arc::new(Payload { body: Arc::new([]), identity: (badge.to_owned(), Vec::new()) })
+    }
+
+    fn hit(seq: u64, code: u16, body: &serde_json::Value, at_ms: i64) -> Hit {
+        let record = Record {
+            attack: String::new(),
+            seq,
+            code,
+            timestamp: jiff::Timestamp::from_millisecond(at_ms).unwrap(),
+            latency: Duration::from_millis(5),
+            bytes_out: 0,
+            bytes_in: 0,
+            error: String::new(),
+            body: Some(body.to_string().into_bytes()),
+            method: "POST".to_owned(),
+            url: String::new(),
+            headers: None,
+        };
+        Hit { record, slip: Duration::ZERO }
+    }
+
+    fn exported(id: i64, badge: &str, at_ms: i64) -> Exported {
+        let line = json!({"id": id, "badge_id": badge});
+        Exported { line, identity: (badge.to_owned(), Vec::new()), heard_at: Millis(at_ms) }
+    }
+
+    /// What the check says of these answers: (right, lost, twice, no original).
+    fn judged(hits: &[Hit], rows: &[Exported]) -> (bool, u64, u64, u64) {
+        let payloads = [payload("a"), payload("b")];
+        let check = Check::new(&payloads, hits, rows);
+        (check.is_right(2), check.lost, check.twice, check.without_original)
+    }
+
+    #[test]
+    fn every_lie_of_a_collector_is_seen() {
+        let (a, b) = (json!({"id": 1, "badge_id": "a"}), json!({"id": 2, "badge_id": "b"}));
+        let none = json!({"errors": ["duplicate"]});
+        let rows = [exported(1, "a", 1_000), exported(2, "b", 1_001)];
+        let honest = [hit(0, 201, &a, 1_000), hit(1, 201, &b, 1_001), hit(2, 409, &none, 5_495)];
+        assert_eq!(judged(&honest, &rows), (true, 0, 0, 0));
+        // 201, and no row, or another one.
+        assert_eq!(judged(&honest, &rows[..1]), (false, 1, 0, 0));
+        let other = json!({"id": 2, "badge_id": "c"});
+        assert_eq!(
+            judged(&[hit(0, 201, &a, 1_000), hit(1, 201, &other, 1_001)], &rows),
+            (false, 1, 0, 0)
+        );
+        // Two 201 for one row.
+        assert_eq!(
+            judged(&[hit(0, 201, &a, 1_000), hit(2, 201, &a, 1_001)], &rows),
+            (false, 0, 1, 0)
+        );
+        // 409, a window after its original, before it, and for nothing at all.
+        for at_ms in [5_500, -3_506] {
+            let late = [hit(0, 201, &a, 1_000), hit(1, 201, &b, 1_001), hit(2, 409, &none, at_ms)];
+            assert_eq!(judged(&late, &rows), (false, 0, 0, 1), "{at_ms}");
+        }
+        assert_eq!(judged(&[hit(1, 409, &none, 1_000)], &rows[..1]), (false, 0, 0, 1));
+        // Neither 201 nor 409; a row that nobody was answered.
+        assert!(!judged(&[&honest[..2], &[hit(2, 503, &none, 1_000)]].concat(), &rows).0);
+        let more = [exported(1, "a", 1_000), exported(2, "b", 1_001), exported(3, "b", 9_000)];
+        assert!(!judged(&honest, &more).0);
+    }
+}

@@ -42,6 +42,8 @@ pub(crate) fn run(config: &ServeConfig) -> anyhow::Result<ExitCode> {
     let store = Arc::new(Store::open(&config.store, options)?);
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // They only read the store, whose reading connections are two.
+        .max_blocking_threads(4)
         .build()
         .context("cannot start the runtime")?
         .block_on(serve(config, store, connections_max))

@@ -39,6 +39,14 @@ fn is_serve(example: &str) -> bool {
 }
 
 #[test]
+fn help_reads_as_reviewed() {
+    for command in COMMANDS {
+        let name = ["houseful"].iter().chain(command).copied().collect::<Vec<_>>().join("_");
+        insta::assert_snapshot!(name, help(command));
+    }
+}
+
+#[test]
 fn every_example_of_every_help_works() {
     if !shell::has_own_network() {
         return;

@@ -5,6 +5,7 @@ mod clock;
 mod descriptors;
 mod doors;
 mod drain;
+mod export;
 mod failing_sync;
 mod faulty_disk;
 mod full_disk;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use houseful_model::Reading;
 
 use crate::intake::Job;
-use crate::sqlite::checkpoint::Checkpoints;
+use crate::sqlite::checkpoint::{self, Checkpoints};
 use crate::sqlite::write::{Applied, WriteConnection};
 use crate::store::{Health, Shared};
 use crate::{Outcome, Refusal, StoreError};
@@ -100,7 +100,7 @@ impl Writer {
                 if is_unknown {
                     return Err(error);
                 }
-                self.checkpoints.make_room(&self.connection);
+                checkpoint::make_room(&self.connection);
                 Ok(())
             }
         }

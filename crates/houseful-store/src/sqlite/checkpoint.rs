@@ -75,13 +75,13 @@ impl Checkpoints {
         // If it helped, the next commit starts the WAL over, far below this.
         self.next_bytes = wal_bytes + RETRY_BYTES;
     }
+}
 
-    /// Whether the next due one may come at once: to be called when space ran
-    /// out, since a WAL that starts over needs none.
-    pub(crate) fn make_room(&mut self, writer: &WriteConnection) {
-        if let Err(error) = run(&writer.db, "PASSIVE") {
-            tracing::debug!(%error, "cannot checkpoint on a full disk");
-        }
+/// Copies what it can when space has run out: a WAL that starts over needs
+/// none for its next commit.
+pub(crate) fn make_room(writer: &WriteConnection) {
+    if let Err(error) = run(&writer.db, "PASSIVE") {
+        tracing::debug!(%error, "cannot checkpoint on a full disk");
     }
 }
 

@@ -224,7 +224,8 @@ mod tests {
 
     #[test]
     fn a_wrong_setting_is_named_with_where_it_came_from() {
-        let rows: [(&str, &[(&str, &str)], &str); 9] = [
+        type Variables<'a> = &'a [(&'a str, &'a str)];
+        let rows: [(&str, Variables<'_>, &str); 9] = [
             (
                 "--listen 6540",
                 &[],

@@ -56,12 +56,13 @@ pub(crate) fn raise_connection_limit() -> usize {
 pub(crate) async fn accept<F>(
     listener: TcpListener,
     permits: Arc<Semaphore>,
+    connections_max: usize,
     mut stopping: impl Future<Output = ()> + Unpin,
     serve: impl Fn(TcpStream) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut trouble = Trouble(false);
+    let mut trouble = Trouble { lasts: false, connections_max };
     loop {
         let accepted = tokio::select! {
             accepted = accept_one(&listener, &permits, &mut trouble) => accepted,
@@ -88,7 +89,8 @@ async fn accept_one(
     let permit = permits.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, _)) => {
-            if permits.available_permits() > 0 {
+            // Not at the first free one, or it would begin and end all the time.
+            if permits.available_permits() > trouble.connections_max / 8 {
                 trouble.ends();
             }
             // Answers are written whole, so waiting for more never helps.
@@ -113,17 +115,20 @@ fn is_connections_own(error: &std::io::Error) -> bool {
 }
 
 /// Said once when it begins and once when it is over.
-struct Trouble(bool);
+struct Trouble {
+    lasts: bool,
+    connections_max: usize,
+}
 
 impl Trouble {
     fn begins(&mut self, what: &str) {
-        if !std::mem::replace(&mut self.0, true) {
+        if !std::mem::replace(&mut self.lasts, true) {
             tracing::warn!("{what}");
         }
     }
 
     fn ends(&mut self) {
-        if std::mem::replace(&mut self.0, false) {
+        if std::mem::replace(&mut self.lasts, false) {
             tracing::info!("connections are accepted again");
         }
     }

@@ -74,7 +74,7 @@ async fn serve(
             router: router.clone(),
             stopping: stopping.clone(),
         };
-        tokio::spawn(accept(listener, permits.clone(), front));
+        tokio::spawn(accept(listener, permits.clone(), connections_max, front));
         eprintln!("listening on http://{address}");
     }
 
@@ -110,13 +110,19 @@ async fn serve(
     })
 }
 
-async fn accept(listener: TcpListener, permits: Arc<Semaphore>, front: Front) {
+async fn accept(
+    listener: TcpListener,
+    permits: Arc<Semaphore>,
+    connections_max: usize,
+    front: Front,
+) {
     let mut stopping = front.stopping.clone();
     let stopped = Box::pin(async move {
         // A lost sender means that the collector ends, too.
         drop(stopping.wait_for(|stopping| *stopping).await);
     });
-    listen::accept(listener, permits, stopped, |stream| front.clone().serve(stream)).await;
+    let serve = |stream| front.clone().serve(stream);
+    listen::accept(listener, permits, connections_max, stopped, serve).await;
 }
 
 /// Waits until all connections have ended, but not for ever.

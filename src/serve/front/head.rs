@@ -148,7 +148,8 @@ impl<'a> Fields<'a> {
                     options.any(|option| option.eq_ignore_ascii_case(wanted))
                 };
                 close |= has(b"close");
-                if minor == 0 && has(b"keep-alive") {
+                // As hyper: what is not text asks for nothing.
+                if minor == 0 && value.is_ascii() && has(b"keep-alive") {
                     fields.keep = Keep::AndSay;
                 }
             } else if name.eq_ignore_ascii_case("expect") {

@@ -102,7 +102,8 @@ fn emissions() -> impl Strategy<Value = Told> {
         }
         2 => Told::ends(409, post("HTTP/1.1", &format!("{head}Connection: close\r\n"), &body)),
         3 => {
-            let head = format!("{head}Connection: close, keep-alive\r\n");
+            let options = if len % 2 == 0 { "close, keep-alive" } else { "\u{e9}, keep-alive" };
+            let head = format!("{}Connection: {options}\r\n", head_without_connection(head));
             Told::ends(409, post("HTTP/1.0", &head, &body))
         }
         4 => {

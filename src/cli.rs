@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Collects the readings of wearable badges in care houses, durably and once.
 #[derive(Debug, Parser)]
-#[command(name = "houseful", version, propagate_version = true)]
+#[command(name = "houseful", version, propagate_version = true, max_term_width = 98)]
 #[command(after_help = "\
 Examples:
   houseful demo                                 see it work, in half a minute
@@ -21,13 +21,20 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+const LOAD_AFTER_HELP: &str = "\
+None of them reads the environment; flags may have one dash, as in vegeta.
+
+Examples:
+  houseful load generate
+  houseful load attack -targets=targets.txt -rate=400 -duration=10s | houseful load report";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Serve(ServeArgs),
     Export(ExportArgs),
     Demo(DemoArgs),
     /// Load-test this or any HTTP service, as vegeta does
-    #[command(subcommand)]
+    #[command(subcommand, after_help = LOAD_AFTER_HELP)]
     Load(LoadCommand),
 }
 
@@ -39,7 +46,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Each flag can be set in the environment too, as HOUSEFUL_LISTEN, HOUSEFUL_STORE and so on.
-A flag comes before the environment; several listeners are separated by commas there.
+A flag comes before the environment; several listeners are separated by commas there, and
+HOUSEFUL_INSECURE_NO_AUTH wants `true`.
 
 Examples:
   houseful serve
@@ -53,14 +61,14 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) store: StoreArg,
     /// How often a badge changes what it advertises [default: 5s]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) update_window: Option<String>,
     /// How often a badge advertises; the dedup window is the update window less
     /// half of this [default: 1s]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) advertising_interval: Option<String>,
     /// How long to finish what was taken when told to stop [default: 10s]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) drain_timeout: Option<String>,
     /// A name, besides loopback ones, that a request's Host may have. May be
     /// repeated
@@ -82,9 +90,14 @@ pub(crate) struct StoreArg {
 /// Write stored readings to a file or to stdout
 ///
 /// Oldest first, by the time they were heard. Works while a collector runs, and
-/// covers what was stored when it began. A line of NDJSON can be posted back.
+/// covers what was stored when it began. A line of NDJSON can be posted back. In
+/// CSV, a text that a spreadsheet would take for a formula (it begins with =, +,
+/// -, @, a tab or a line break), or that begins with ', has a ' in front.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+HOUSEFUL_STORE in the environment is as good as --store. A -wal and a -shm that are left beside
+the store of a stopped collector are SQLite's, and harmless; leave them there.
+
 Examples:
   houseful export --format ndjson
   houseful export --format csv --from 2026-11-24T00:00:00Z --output since.csv
@@ -104,7 +117,7 @@ pub(crate) struct ExportArgs {
     /// Only readings of this badge
     #[arg(long, value_name = "BADGE_ID")]
     pub(crate) badge: Option<String>,
-    /// Write to this file, which appears when it is complete
+    /// Write to this file, which appears when it is complete; `-` is stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -121,7 +134,8 @@ pub(crate) enum ExportFormat {
 ///
 /// Starts a collector on a temporary store and a free port, plays the houses
 /// through real HTTP at the rate of real badges, reports, stops the collector,
-/// and compares each answer with the exported readings. Exit 1 if they differ.
+/// and compares each answer with the exported readings. Exit 1 if they differ, or
+/// if it was interrupted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -165,10 +179,10 @@ pub(crate) struct GenerateArgs {
     #[arg(long, default_value_t = 60)]
     pub(crate) seconds: u32,
     /// How often a badge changes what it advertises
-    #[arg(long, default_value = "5s", value_name = "DURATION")]
+    #[arg(long, default_value = "5s", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) update_window: String,
     /// How often a badge advertises
-    #[arg(long, default_value = "1s", value_name = "DURATION")]
+    #[arg(long, default_value = "1s", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) advertising_interval: String,
     /// Beacons that each badge hears
     #[arg(long, default_value_t = 3)]
@@ -206,7 +220,7 @@ pub(crate) struct AttackArgs {
     #[arg(long, default_value = "50/1s", value_name = "N[/TIME]")]
     pub(crate) rate: String,
     /// How long; 0 is for ever
-    #[arg(long, default_value = "0", value_name = "DURATION")]
+    #[arg(long, default_value = "0", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) duration: String,
     /// Sent as X-Vegeta-Attack, and kept in each result
     #[arg(long, default_value = "", value_name = "NAME")]
@@ -215,7 +229,7 @@ pub(crate) struct AttackArgs {
     #[arg(long, value_name = "KEY: VALUE")]
     pub(crate) header: Vec<String>,
     /// How long to wait for an answer
-    #[arg(long, default_value = "30s", value_name = "DURATION")]
+    #[arg(long, default_value = "30s", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) timeout: String,
     /// At most this many connections at once
     #[arg(long, value_name = "N")]
@@ -232,7 +246,7 @@ Examples:
   houseful load report results.json
   houseful load report -type=json < results.json")]
 pub(crate) struct ReportArgs {
-    /// Results as JSON lines; without any, stdin
+    /// Results as JSON lines; `-` is stdin, and so is none at all
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// What to print

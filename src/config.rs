@@ -3,6 +3,7 @@
 //! Nothing is touched here; a wrong setting is an error that names it and where
 //! it came from.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,11 +13,11 @@ use houseful_load::duration;
 use crate::cli::{ServeArgs, StoreArg};
 
 /// The environment, or what a test says it is.
-pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The process's own environment.
-pub(crate) fn process_environment(name: &str) -> Option<String> {
-    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+pub(crate) fn process_environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// A setting that cannot be used.
@@ -55,20 +56,26 @@ impl ServeConfig {
     /// Checks all that `serve` was told.
     pub(crate) fn new(args: &ServeArgs, env: Environment<'_>) -> Result<ServeConfig, ConfigError> {
         let insecure = insecure_no_auth(args, env)?;
-        let listen = several("listen", &args.listen, env, "127.0.0.1:6540")
-            .into_iter()
-            .map(|setting| setting.parse(|text| parse_listen(text, insecure)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let update = single("update-window", args.update_window.as_deref(), env, "5s");
+        let mut listen = Vec::new();
+        for setting in several("listen", &args.listen, env, "127.0.0.1:6540")? {
+            listen.push(setting.parse(|text| parse_listen(text, insecure))?);
+        }
+        if listen.is_empty() {
+            // A variable of nothing but commas: a collector that nobody reaches is never meant.
+            let Setting { source, text } = single("listen", None, env, "")?;
+            let message = format!("expected at least one ADDRESS:PORT, found `{text}`");
+            return Err(ConfigError { source, message });
+        }
+        let update = single("update-window", args.update_window.as_deref(), env, "5s")?;
         let update_window =
             update.parse(|text| within(text, Duration::from_millis(10), UPDATE_WINDOW_MAX))?;
         let advertising =
-            single("advertising-interval", args.advertising_interval.as_deref(), env, "1s");
+            single("advertising-interval", args.advertising_interval.as_deref(), env, "1s")?;
         let interval =
             advertising.parse(|text| within(text, Duration::from_millis(1), update_window))?;
-        let drain_timeout = single("drain-timeout", args.drain_timeout.as_deref(), env, "10s")
+        let drain_timeout = single("drain-timeout", args.drain_timeout.as_deref(), env, "10s")?
             .parse(|text| within(text, Duration::ZERO, Duration::from_secs(3_600)))?;
-        let allowed_hosts = several("allowed-host", &args.allowed_host, env, "")
+        let allowed_hosts = several("allowed-host", &args.allowed_host, env, "")?
             .into_iter()
             .map(|setting| setting.parse(parse_host))
             .collect::<Result<Vec<_>, _>>()?;
@@ -84,18 +91,35 @@ impl ServeConfig {
 
 /// The SQLite file that `--store` names.
 pub(crate) fn store_path(arg: &StoreArg, env: Environment<'_>) -> Result<PathBuf, ConfigError> {
-    let default = env("STATE_DIRECTORY")
-        .filter(|directory| !directory.is_empty())
-        // systemd separates several by colons; the first is ours.
-        .map(|directories| directories.split(':').next().unwrap_or_default().to_owned())
-        .map_or(PathBuf::from("houseful.db"), |directory| {
-            Path::new(&directory).join("houseful.db")
-        });
-    let default = format!("sqlite:{}", default.display());
-    single("store", arg.store.as_deref(), env, &default).parse(|text| match text.split_once(':') {
-        Some(("sqlite", path)) if !path.is_empty() => Ok(PathBuf::from(path)),
-        _ => Err(format!("expected sqlite:PATH, found `{text}`")),
-    })
+    match given("store", arg.store.as_deref(), env)? {
+        Some(setting) => setting.parse(parse_store),
+        None => default_store(env),
+    }
+}
+
+/// In the directory that systemd made for us, if it did.
+fn default_store(env: Environment<'_>) -> Result<PathBuf, ConfigError> {
+    let directories = variable("STATE_DIRECTORY", env)?.map(|setting| setting.text);
+    // systemd separates several by colons; the first is ours.
+    let directory = directories.as_deref().and_then(|all| all.split(':').next());
+    Ok(Path::new(directory.unwrap_or_default()).join("houseful.db"))
+}
+
+fn parse_store(text: &str) -> Result<PathBuf, String> {
+    let refuse = |why: &str| Err(format!("expected sqlite:PATH, found `{text}`{why}"));
+    match text.strip_prefix("sqlite:") {
+        None | Some("") => refuse(""),
+        Some(":memory:") => {
+            refuse(": what is acknowledged must be on disk, and memory is lost with the process")
+        }
+        Some(path) if path.starts_with("//") => {
+            refuse(": the path follows the colon as it is, such as sqlite:/var/lib/houseful.db")
+        }
+        Some(path) if path.starts_with("file:") => {
+            refuse(": SQLite's URIs can switch off what durability stands on; give a plain path")
+        }
+        Some(path) => Ok(PathBuf::from(path)),
+    }
 }
 
 /// A setting's text, and where it came from.
@@ -110,37 +134,64 @@ impl Setting {
     }
 }
 
-fn variable(name: &str) -> String {
-    format!("HOUSEFUL_{}", name.to_uppercase().replace('-', "_"))
+/// A variable as it is; half of one that is no UTF-8 is never used.
+fn variable(name: &str, env: Environment<'_>) -> Result<Option<Setting>, ConfigError> {
+    let source = format!("{name} (environment)");
+    match env(name).map(OsString::into_string) {
+        None => Ok(None),
+        Some(Ok(text)) => Ok(Some(Setting { source, text })),
+        Some(Err(raw)) => {
+            let message =
+                format!("expected UTF-8, found `{}`", raw.as_encoded_bytes().escape_ascii());
+            Err(ConfigError { source, message })
+        }
+    }
 }
 
-fn single(name: &str, flag: Option<&str>, env: Environment<'_>, default: &str) -> Setting {
-    let variable = variable(name);
-    if let Some(text) = flag {
-        return Setting { source: format!("--{name}"), text: text.to_owned() };
-    }
-    match env(&variable) {
-        Some(text) => Setting { source: format!("{variable} (environment)"), text },
-        None => Setting { source: format!("--{name} (default)"), text: default.to_owned() },
+/// What the flag says, or else its variable.
+fn given(
+    name: &str,
+    flag: Option<&str>,
+    env: Environment<'_>,
+) -> Result<Option<Setting>, ConfigError> {
+    match flag {
+        Some(text) => Ok(Some(Setting { source: format!("--{name}"), text: text.to_owned() })),
+        None => variable(&format!("HOUSEFUL_{}", name.to_uppercase().replace('-', "_")), env),
     }
 }
 
-fn several(name: &str, flags: &[String], env: Environment<'_>, default: &str) -> Vec<Setting> {
+fn single(
+    name: &str,
+    flag: Option<&str>,
+    env: Environment<'_>,
+    default: &str,
+) -> Result<Setting, ConfigError> {
+    let default = || Setting { source: format!("--{name} (default)"), text: default.to_owned() };
+    Ok(given(name, flag, env)?.unwrap_or_else(default))
+}
+
+fn several(
+    name: &str,
+    flags: &[String],
+    env: Environment<'_>,
+    default: &str,
+) -> Result<Vec<Setting>, ConfigError> {
     if flags.is_empty() {
-        let Setting { source, text } = single(name, None, env, default);
+        let Setting { source, text } = single(name, None, env, default)?;
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        return parts
+        return Ok(parts
             .map(|part| Setting { source: source.clone(), text: part.to_owned() })
-            .collect();
+            .collect());
     }
-    flags.iter().map(|text| Setting { source: format!("--{name}"), text: text.clone() }).collect()
+    let setting = |text: &String| Setting { source: format!("--{name}"), text: text.clone() };
+    Ok(flags.iter().map(setting).collect())
 }
 
 fn insecure_no_auth(args: &ServeArgs, env: Environment<'_>) -> Result<bool, ConfigError> {
     if args.insecure_no_auth {
         return Ok(true);
     }
-    single("insecure-no-auth", None, env, "false")
+    single("insecure-no-auth", None, env, "false")?
         .parse(|text| text.parse().map_err(|_| format!("expected true or false, found `{text}`")))
 }
 
@@ -187,7 +238,7 @@ mod tests {
         let words = ["houseful", "serve"].into_iter().chain(line.split_whitespace());
         let Command::Serve(args) = Cli::parse_from(words).command else { unreachable!() };
         let lookup = |name: &str| {
-            env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            env.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(*value))
         };
         ServeConfig::new(&args, &lookup).map_err(|error| error.to_string())
     }
@@ -225,7 +276,37 @@ mod tests {
     #[test]
     fn a_wrong_setting_is_named_with_where_it_came_from() {
         type Variables<'a> = &'a [(&'a str, &'a str)];
-        let rows: [(&str, Variables<'_>, &str); 9] = [
+        let rows: [(&str, Variables<'_>, &str); 15] = [
+            (
+                "",
+                &[("HOUSEFUL_LISTEN", "")],
+                "HOUSEFUL_LISTEN (environment): expected at least one ADDRESS:PORT, found ``",
+            ),
+            (
+                "",
+                &[("HOUSEFUL_LISTEN", ",")],
+                "HOUSEFUL_LISTEN (environment): expected at least one ADDRESS:PORT, found `,`",
+            ),
+            (
+                "--update-window -5s",
+                &[],
+                "--update-window: expected a duration of zero or more, found `-5s`",
+            ),
+            (
+                "--store sqlite::memory:",
+                &[],
+                "--store: expected sqlite:PATH, found `sqlite::memory:`: what is acknowledged must",
+            ),
+            (
+                "",
+                &[("HOUSEFUL_STORE", "sqlite:///h.db")],
+                "HOUSEFUL_STORE (environment): expected sqlite:PATH, found `sqlite:///h.db`: the path",
+            ),
+            (
+                "--store sqlite:file:h.db?vfs=memdb",
+                &[],
+                "--store: expected sqlite:PATH, found `sqlite:file:h.db?vfs=memdb`: SQLite's URIs",
+            ),
             (
                 "--listen 6540",
                 &[],
@@ -261,5 +342,23 @@ mod tests {
             assert!(error.contains(want), "{line}: {error}");
         }
         assert!(config("--listen 0.0.0.0:6540 --insecure-no-auth", &[]).is_ok());
+    }
+
+    #[test]
+    fn a_variable_that_is_no_utf8_is_named_and_not_guessed() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let Command::Serve(args) = Cli::parse_from(["houseful", "serve"]).command else {
+            unreachable!()
+        };
+        for name in ["HOUSEFUL_STORE", "HOUSEFUL_LISTEN", "STATE_DIRECTORY"] {
+            let env = |asked: &str| {
+                (asked == name).then(|| OsString::from_vec(b"sqlite:/h\xffuse.db".to_vec()))
+            };
+            let error = ServeConfig::new(&args, &env).unwrap_err().to_string();
+            let want =
+                format!("{name} (environment): expected UTF-8, found `sqlite:/h\\xffuse.db`");
+            assert_eq!(error, want);
+        }
     }
 }

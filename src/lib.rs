@@ -10,8 +10,10 @@ mod config;
 #[doc(hidden)]
 pub mod fuzzing;
 mod go_flags;
+mod interrupt;
 mod serve;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,10 +29,15 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("houseful: {}", chain(&error));
+            say(format_args!("houseful: {}", chain(&error)));
             ExitCode::from(2)
         }
     }
+}
+
+/// Says a line on stderr. If nobody reads there any more, that ends nothing.
+fn say(line: std::fmt::Arguments<'_>) {
+    drop(writeln!(std::io::stderr(), "{line}"));
 }
 
 /// An error with its causes, once each.

@@ -2,7 +2,7 @@
 //! compared with what is stored.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use houseful_load::attack::{self, Hit, Options};
+use houseful_load::attack::{self, Hit, Options, Stop};
 use houseful_load::metrics::Metrics;
 use houseful_load::pacer::Pacer;
-use houseful_load::plan::Plan;
+use houseful_load::plan::{Plan, Ratio};
 use houseful_load::reports;
 use houseful_load::targets::{Header, HttpUrl, Target};
 use houseful_model::{Heard, Millis, wire};
@@ -21,6 +21,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::load::{Live, stop_on_interrupt};
 use crate::cli::DemoArgs;
+use crate::say;
 
 const BADGES_PER_HOUSE: u32 = 20;
 
@@ -30,37 +31,49 @@ const WINDOW_MS: u64 = 4_500;
 /// Kept of each answer: a reading is shorter.
 const ANSWER_BYTES_MAX: usize = 4_096;
 
+/// Each emission is kept with its answer: this many take about 1 GiB.
+const EMISSIONS_MAX: u64 = 2_000_000;
+
 /// Plays, reports, compares.
 pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
+    let mut plan =
+        Plan { badges: args.houses * BADGES_PER_HOUSE, seconds: args.seconds, ..Plan::default() };
+    let summary = plan.summary();
+    if summary.emissions > EMISSIONS_MAX {
+        bail!(
+            "expected at most {EMISSIONS_MAX} emissions, for every answer is kept; found {}: --houses {} × {BADGES_PER_HOUSE} badges × {} Pis × --seconds {}",
+            summary.emissions,
+            args.houses,
+            plan.pis,
+            args.seconds
+        );
+    }
+    // From here on an interrupt does not end us: the collector would be left behind.
+    let stop = stop_on_interrupt()?;
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     let store = directory.path().join("houseful.db");
     let collector = Collector::start(&store)?;
-    let plan = Plan {
-        badges: args.houses * BADGES_PER_HOUSE,
-        seconds: args.seconds,
-        url: format!("{}/rssi_readings", collector.url).parse::<HttpUrl>()?,
-        ..Plan::default()
-    };
-    let summary = plan.summary();
-    println!("collector    {} on a temporary store", collector.url);
-    println!(
-        "playing      {} houses, {} badges, {} Pis each, for {} s: {} emissions at {} a second, 1 in {} new",
+    plan.url = format!("{}/rssi_readings", collector.url).parse::<HttpUrl>()?;
+    print(format_args!(
+        "collector    {} on a temporary store\n\
+         playing      {} houses, {} badges, {} Pis each, for {} s: {} emissions at {} a second, 1 in {} new\n",
+        collector.url,
         args.houses,
         plan.badges,
         plan.pis,
         plan.seconds,
         summary.emissions,
         summary.rate(),
-        summary.emissions_per_payload
-    );
+        summary.emissions_per_payload()
+    ))?;
 
     let payloads = payloads(&plan);
-    let hits = play(&plan, &payloads)?;
+    let hits = play(&plan, &payloads, &stop)?;
     let mut metrics = Metrics::new();
     for hit in &hits {
         metrics.add(&hit.record);
     }
-    println!();
+    print(format_args!("\n"))?;
     reports::text::write(&mut std::io::stdout().lock(), &metrics.summary())
         .context("cannot print the report")?;
 
@@ -68,12 +81,39 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let exported = directory.path().join("readings.ndjson");
     export(&store, &exported)?;
     let check = Check::new(&payloads, &hits, &read_exported(&exported)?);
-    println!();
-    print!("{check}");
-    let played_whole = hits.len() as u64 == summary.emissions;
+    print(format_args!("\n{check}"))?;
+    let (played, planned) = (hits.len() as u64, summary.emissions);
+    if played < planned {
+        let verdict = verdict(check.is_clean());
+        print(format_args!(
+            "interrupted after {played} of {planned}; what was answered is {verdict}\n"
+        ))?;
+        return Ok(ExitCode::FAILURE);
+    }
     let is_right = check.is_right(summary.payloads);
-    println!("{}", if is_right && played_whole { "clean" } else { "NOT CLEAN" });
-    Ok(if is_right && played_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    print(format_args!("{}\n", verdict(is_right)))?;
+    Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints on stdout. If nobody reads there any more, the demo ends.
+fn print(text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
+    std::io::stdout().write_fmt(text).context("cannot write to stdout")
+}
+
+fn verdict(is_clean: bool) -> &'static str {
+    if is_clean { "clean" } else { "NOT CLEAN" }
+}
+
+/// This program, with none of the caller's settings: the demo knows which it
+/// checks against.
+fn this_program() -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"HOUSEFUL_") {
+            command.env_remove(name);
+        }
+    }
+    Ok(command)
 }
 
 /// The collector, as a process of its own.
@@ -84,8 +124,7 @@ struct Collector {
 
 impl Collector {
     fn start(store: &Path) -> anyhow::Result<Collector> {
-        let program = std::env::current_exe().context("cannot find this program")?;
-        let mut child = Command::new(program)
+        let mut child = this_program()?
             .args(["serve", "--listen", "127.0.0.1:0", "--store"])
             .arg(format!("sqlite:{}", store.display()))
             // A Ctrl-C is for the demo, which then stops the collector itself.
@@ -94,19 +133,23 @@ impl Collector {
             .stderr(Stdio::piped())
             .spawn()
             .context("cannot start the collector")?;
-        let mut lines = BufReader::new(child.stderr.take().context("the collector has no stderr")?);
+        let stderr = child.stderr.take();
+        // From here on it ends with this, whatever comes.
+        let mut collector = Collector { child, url: String::new() };
+        let mut lines = BufReader::new(stderr.context("the collector has no stderr")?);
         let mut line = String::new();
         lines.read_line(&mut line).context("cannot read what the collector says")?;
-        let Some(url) = line.trim().strip_prefix("listening on ").map(str::to_owned) else {
-            bail!("the collector did not start: {}", line.trim());
-        };
+        match line.trim().strip_prefix("listening on ") {
+            Some(url) => url.clone_into(&mut collector.url),
+            None => bail!("the collector did not start: {}", line.trim()),
+        }
         // Whatever else it has to say is said where the user reads.
         std::thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok).filter(|line| !line.contains("INFO")) {
-                eprintln!("collector: {line}");
+                say(format_args!("collector: {line}"));
             }
         });
-        Ok(Collector { child, url })
+        Ok(collector)
     }
 
     fn stop(mut self) -> anyhow::Result<()> {
@@ -156,7 +199,7 @@ fn payloads(plan: &Plan) -> Vec<Arc<Payload>> {
         .collect()
 }
 
-fn play(plan: &Plan, payloads: &[Arc<Payload>]) -> anyhow::Result<Vec<Hit>> {
+fn play(plan: &Plan, payloads: &[Arc<Payload>], stop: &Stop) -> anyhow::Result<Vec<Hit>> {
     let json: Header = "Content-Type: application/json".parse()?;
     let targets: Vec<Target> = payloads
         .iter()
@@ -177,7 +220,7 @@ fn play(plan: &Plan, payloads: &[Arc<Payload>]) -> anyhow::Result<Vec<Hit>> {
     };
     let mut live = Live::new(pacer.requests_total());
     let mut hits = Vec::with_capacity(targets.len());
-    attack::run(targets, pacer, &options, &stop_on_interrupt()?, |hit| {
+    attack::run(targets, pacer, &options, stop, |hit| {
         live.hit(hit.record.code);
         hits.push(hit);
     })?;
@@ -186,8 +229,7 @@ fn play(plan: &Plan, payloads: &[Arc<Payload>]) -> anyhow::Result<Vec<Hit>> {
 }
 
 fn export(store: &Path, to: &Path) -> anyhow::Result<()> {
-    let program = std::env::current_exe().context("cannot find this program")?;
-    let status = Command::new(program)
+    let status = this_program()?
         .args(["export", "--format", "ndjson", "--store"])
         .arg(format!("sqlite:{}", store.display()))
         .arg("--output")
@@ -287,11 +329,15 @@ impl Check {
         check
     }
 
+    /// Whether each answer is true, as far as there are answers.
+    fn is_clean(&self) -> bool {
+        self.lost + self.twice + self.without_original == 0 && self.others.is_empty()
+    }
+
+    /// Whether a whole plan of so many payloads was played, and all is as it
+    /// must be.
     fn is_right(&self, payloads: u64) -> bool {
-        self.lost + self.twice + self.without_original == 0
-            && self.others.is_empty()
-            && self.stored == payloads
-            && self.rows == payloads
+        self.is_clean() && self.stored == payloads && self.rows == payloads
     }
 }
 
@@ -304,7 +350,8 @@ impl std::fmt::Display for Check {
         }
         writeln!(f, "stored       {} readings", self.rows)?;
         if self.stored > 0 {
-            writeln!(f, "new          1 in {}", answers as f64 / self.stored as f64)?;
+            let ratio = Ratio { numerator: answers.into(), denominator: self.stored.into() };
+            writeln!(f, "new          1 in {ratio}")?;
         }
         writeln!(f, "lost         {} (201, but not in the export)", self.lost)?;
         writeln!(f, "twice        {} (one reading, two 201)", self.twice)?;
@@ -357,6 +404,19 @@ mod tests {
         let payloads = [payload("a"), payload("b")];
         let check = Check::new(&payloads, hits, rows);
         (check.is_right(2), check.lost, check.twice, check.without_original)
+    }
+
+    #[test]
+    fn a_part_of_the_answers_is_judged_as_far_as_it_goes() {
+        let (a, b) = (json!({"id": 1, "badge_id": "a"}), json!({"id": 2, "badge_id": "b"}));
+        // The second was stored, but its answer was given up.
+        let rows = [exported(1, "a", 1_000), exported(2, "b", 1_001)];
+        let check =
+            |hits: &[Hit], rows| Check::new(&[payload("a"), payload("b")], hits, rows).is_clean();
+        assert!(check(&[], &[]));
+        assert!(check(&[hit(0, 201, &a, 1_000)], &rows));
+        assert!(!check(&[hit(0, 201, &a, 1_000)], &rows[1..]));
+        assert!(!check(&[hit(0, 201, &a, 1_000), hit(1, 503, &b, 1_001)], &rows));
     }
 
     #[test]

@@ -13,29 +13,42 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Connections that the kernel keeps until we accept them.
 const BACKLOG: u32 = 4_096;
 
-/// Descriptors that connections never get: the store's files, the sockets that
-/// listen, the log, and some air.
-const DESCRIPTORS_RESERVED: u64 = 32;
+/// Descriptors that connections never get, beside the listeners': the store's
+/// files, the log, and some air.
+const DESCRIPTORS_RESERVED: u64 = 31;
+
+/// Connections at once, whatever the limit on descriptors: four times the Pis of
+/// 1,000 houses. While they send, each may hold some 48 KiB.
+const CONNECTIONS_MAX: usize = 16_384;
 
 /// How long to wait when accepting fails for want of something.
 const BACKOFF: Duration = Duration::from_millis(50);
 
-/// Opens a socket that listens on `address`.
-pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let open = || {
+/// Takes `address`, without listening yet.
+pub(crate) fn bind(address: SocketAddr) -> anyhow::Result<TcpSocket> {
+    let bind = || {
         let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
-        socket.listen(BACKLOG)
+        Ok::<_, std::io::Error>(socket)
     };
-    open().with_context(|| format!("cannot listen on {address}"))
+    bind().with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Lets clients in.
+pub(crate) fn listen(socket: TcpSocket) -> anyhow::Result<TcpListener> {
+    let address = socket.local_addr();
+    socket.listen(BACKLOG).with_context(|| match address {
+        Ok(address) => format!("cannot listen on {address}"),
+        Err(_) => "cannot listen".to_owned(),
+    })
 }
 
 /// Raises the soft limit on descriptors to the hard one, and says how many
-/// connections fit below it.
+/// connections fit below it, beside so many listeners.
 ///
 /// The usual soft limit of 1,024 is what stopped the predecessor at ten houses.
-pub(crate) fn raise_connection_limit() -> usize {
+pub(crate) fn raise_connection_limit(listeners: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let current = match setrlimit(Resource::Nofile, raised) {
@@ -46,8 +59,9 @@ pub(crate) fn raise_connection_limit() -> usize {
         }
     };
     let descriptors = current.unwrap_or(u64::MAX);
-    let connections = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(1);
-    usize::try_from(connections).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
+    let reserved = DESCRIPTORS_RESERVED.saturating_add(listeners as u64);
+    let fit = usize::try_from(descriptors.saturating_sub(reserved)).unwrap_or(usize::MAX);
+    fit.clamp(1, CONNECTIONS_MAX)
 }
 
 /// Accepts until `stopping` ends. Each connection holds its permit while it

@@ -12,6 +12,7 @@ mod readings;
 mod reply;
 mod router;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use anyhow::Context;
 use houseful_store::{Health, Options, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use self::front::Front;
 use self::host::HostRule;
@@ -37,45 +38,44 @@ const FAILED_LINGER: Duration = Duration::from_secs(2);
 /// # Errors
 /// If it cannot start.
 pub(crate) fn run(config: &ServeConfig) -> anyhow::Result<ExitCode> {
-    let connections_max = listen::raise_connection_limit();
-    let options = Options { window: config.window };
-    let store = Arc::new(Store::open(&config.store, options)?);
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // They only read the store, whose reading connections are two.
         .max_blocking_threads(4)
         .build()
         .context("cannot start the runtime")?
-        .block_on(serve(config, store, connections_max))
+        .block_on(serve(config))
 }
 
-async fn serve(
-    config: &ServeConfig,
-    store: Arc<Store>,
-    connections_max: usize,
-) -> anyhow::Result<ExitCode> {
+async fn serve(config: &ServeConfig) -> anyhow::Result<ExitCode> {
     let mut interrupts = Interrupts::new()?;
+    let connections_max = listen::raise_connection_limit(config.listen.len());
+    // Taken first, so that a port in use leaves no store behind; opened last,
+    // so that nobody is answered before what the last run left is durable.
+    let sockets = config
+        .listen
+        .iter()
+        .map(|address| listen::bind(*address))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let store = Arc::new(Store::open(&config.store, Options { window: config.window })?);
+
     let (stop, stopping) = watch::channel(false);
     let ingest = Ingest::new(store.clone());
-    let doors = Doors { store: store.clone(), ingest: ingest.clone(), stopping: stopping.clone() };
+    let doors = Doors::new(store.clone(), ingest.clone(), stopping.clone());
     let router = Router::new(doors);
     let permits = Arc::new(Semaphore::new(connections_max));
-
-    let mut listeners = Vec::new();
-    for address in &config.listen {
-        listeners.push(listen::listen(*address)?);
-    }
-    for listener in listeners {
+    for socket in sockets {
+        let listener = listen::listen(socket)?;
         let address = listener.local_addr().context("cannot tell the address of a listener")?;
-        let hosts = Arc::new(config.host_rule(address));
         let front = Front {
             ingest: ingest.clone(),
-            hosts,
+            hosts: Arc::new(config.host_rule(address)),
             router: router.clone(),
             stopping: stopping.clone(),
         };
         tokio::spawn(accept(listener, permits.clone(), connections_max, front));
-        eprintln!("listening on http://{address}");
+        // Whoever closed stderr does not want to know.
+        drop(writeln!(std::io::stderr(), "listening on http://{address}"));
     }
 
     let mut health = store.watch();
@@ -95,19 +95,35 @@ async fn serve(
         }
     }
     stop.send_replace(true);
+    let finish = async {
+        drain(&permits, connections_max, config.drain_timeout).await;
+        close(store.clone()).await
+    };
     tokio::select! {
         name = interrupts.next() => {
             tracing::warn!("{name}: ending at once");
             std::process::exit(1);
         }
-        () = drain(&permits, connections_max, config.drain_timeout) => {}
+        closed = finish => closed?,
     }
-    let closing = store.clone();
-    tokio::task::spawn_blocking(move || closing.close()).await.context("cannot close the store")?;
     Ok(match store.health() {
         Health::Failed(_) => ExitCode::FAILURE,
         Health::Ready | Health::Refusing(_) => ExitCode::SUCCESS,
     })
+}
+
+/// Closes the store on a thread of its own, where it waits for no query.
+async fn close(store: Arc<Store>) -> anyhow::Result<()> {
+    let (done, closed) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("close".to_owned())
+        .spawn(move || {
+            store.close();
+            // Nobody waits any more after a second signal.
+            done.send(()).unwrap_or_default();
+        })
+        .context("cannot close the store")?;
+    closed.await.context("cannot close the store")
 }
 
 async fn accept(

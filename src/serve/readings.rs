@@ -12,7 +12,7 @@ use houseful_model::Reading;
 use houseful_model::emission::check_id;
 use houseful_store::{Cursor, Filter, Order, ReadError};
 use hyper::body::Frame;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::reply::Reply;
 use super::router::Doors;
@@ -57,6 +57,10 @@ pub(crate) async fn list(
         Ok(wanted) => wanted,
         Err(errors) => return Reply::errors(400, &errors).into_response(),
     };
+    // A client that reads slowly holds its pages, so not everyone may at once.
+    let Ok(permit) = doors.lists.clone().try_acquire_owned() else {
+        return Reply::error(503, "too many lists are being read").into_response();
+    };
     // The first page decides the status; the rest follows as the client reads.
     let first = match page(&doors, filter.clone(), None, limit.min(PAGE)).await {
         Ok(first) => first,
@@ -64,7 +68,7 @@ pub(crate) async fn list(
     };
     let (pages, body) = mpsc::channel(1);
     tokio::spawn(send_pages(doors, filter, limit, first, pages));
-    let mut response = Response::new(Body::new(Pages(body)));
+    let mut response = Response::new(Body::new(Pages { pages: body, _permit: permit }));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response
@@ -169,7 +173,10 @@ fn unreadable(error: &ReadError) -> Reply {
 }
 
 /// A body that comes page by page.
-struct Pages(mpsc::Receiver<Result<Bytes, ReadError>>);
+struct Pages {
+    pages: mpsc::Receiver<Result<Bytes, ReadError>>,
+    _permit: OwnedSemaphorePermit,
+}
 
 impl hyper::body::Body for Pages {
     type Data = Bytes;
@@ -179,6 +186,6 @@ impl hyper::body::Body for Pages {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ReadError>>> {
-        self.0.poll_recv(cx).map(|page| page.map(|bytes| bytes.map(Frame::data)))
+        self.pages.poll_recv(cx).map(|page| page.map(|bytes| bytes.map(Frame::data)))
     }
 }

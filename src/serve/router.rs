@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
 use super::front::{BODY_MAX, INGEST_PATH, WRITE_MAX, linger};
@@ -31,6 +31,17 @@ pub(crate) struct Doors {
     pub(crate) store: Arc<Store>,
     pub(crate) ingest: Ingest,
     pub(crate) stopping: watch::Receiver<bool>,
+    /// Held by each list while it is read.
+    pub(crate) lists: Arc<Semaphore>,
+}
+
+/// Lists read at once. Each holds a page or two in memory, at its client's pace.
+const LISTS_MAX: usize = 16;
+
+impl Doors {
+    pub(crate) fn new(store: Arc<Store>, ingest: Ingest, stopping: watch::Receiver<bool>) -> Doors {
+        Doors { store, ingest, stopping, lists: Arc::new(Semaphore::new(LISTS_MAX)) }
+    }
 }
 
 /// The routes, ready to serve connections.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use houseful_model::Millis;
 use serde_json::{Value, json};
 
+use crate::support::faultfs::FaultFs;
 use crate::support::houseful::{Houseful, Setup};
 use crate::support::http::{Answer, Client, READINGS, Response, post, request};
 use crate::support::{PATIENCE, distinct, heard_at, now_ms, temp_dir, wait_until};
@@ -426,6 +427,33 @@ fn an_age_counts_from_the_arrival_of_the_head() {
             assert!((first.as_str()..last.as_str()).contains(&at), "{head}: {first} {at}");
         }
     });
+}
+
+#[test]
+fn a_pipelined_emission_counts_from_its_own_arrival() {
+    const STALL: Duration = Duration::from_secs(3);
+    let dir = temp_dir();
+    let disk = FaultFs::new(dir.path());
+    let houseful = Setup::new(dir.path()).on(&disk).start();
+    let mut client = houseful.client();
+    assert_eq!(client.post(&distinct(0)).unwrap().status, 201);
+    disk.slow_syncs(STALL);
+    let mut aged = distinct(2);
+    aged["age_ms"] = json!(0);
+    client.send(&post(&distinct(1))).unwrap();
+    thread::sleep(Duration::from_millis(200));
+    client.send(&post(&aged)).unwrap();
+    client.send(&post(&distinct(3))).unwrap();
+    let sent = now_ms();
+    assert_eq!(client.read_answer().unwrap().status, 201);
+    disk.slow_syncs(Duration::ZERO);
+    for kind in ["aged", "untimed"] {
+        let answer = client.read_answer().unwrap();
+        assert_eq!(answer.status, 201);
+        let at = Millis::parse_rfc3339(answer.json["heard_at"].as_str().unwrap()).unwrap();
+        // Not when the first was answered, seconds later.
+        assert!((sent - 500..sent + 2_000).contains(&at.0), "{kind}: {} {at}", Millis(sent));
+    }
 }
 
 /// Sends a byte of `drip` each quarter of a second after `begin`, until an answer comes.

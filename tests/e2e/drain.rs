@@ -31,6 +31,35 @@ fn what_was_taken_is_answered_and_stored() {
 }
 
 #[test]
+fn a_request_that_has_begun_is_taken() {
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path());
+    let mut houseful = setup.start();
+    let mut client = houseful.client();
+    assert_eq!(client.post(&distinct(1)).unwrap().status, 201);
+    let request = post(&distinct(2));
+    let (begin, rest) = request.split_at(request.len() / 2);
+    client.send(begin).unwrap();
+    houseful.signal(Signal::TERM);
+    wait_until(PATIENCE, "it accepts nobody", || Client::connect(houseful.port()).is_err());
+    client.send(rest).unwrap();
+    assert_eq!(client.read_answer().unwrap().status, 201);
+    assert_eq!(houseful.wait_exit(PATIENCE).code(), Some(0), "{}", houseful.stderr());
+    assert_eq!(setup.export().len(), 2);
+}
+
+#[test]
+fn afterwards_the_store_is_one_file() {
+    let dir = temp_dir();
+    let houseful = Setup::new(dir.path()).start();
+    assert_eq!(houseful.client().post(&distinct(1)).unwrap().status, 201);
+    assert!(houseful.term().success());
+    let names: Vec<_> =
+        dir.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["houseful.db"]);
+}
+
+#[test]
 fn an_idle_connection_does_not_hold_it() {
     let dir = temp_dir();
     let houseful = Setup::new(dir.path()).start();

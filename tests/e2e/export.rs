@@ -1,9 +1,17 @@
 //! `houseful export`: all of what is wanted, whole or not at all.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use super::support::houseful::Setup;
-use super::support::{emission, heard_at, temp_dir};
+use super::support::posters::Posters;
+use super::support::{distinct, emission, heard_at, temp_dir};
 
 /// 2027-01-15T08:00:00Z, in Unix milliseconds.
 const BASE: i64 = 1_800_000_000_000;
@@ -88,20 +96,161 @@ fn a_file_appears_when_it_is_whole() {
     let name = file.to_str().unwrap();
 
     // What cannot be done leaves the older file alone, and nothing beside it.
-    for args in [["--from", "yesterday"], ["--badge", ""]] {
-        let (done, _, stderr) = export(&setup, &[&args[..], &["--output", name]].concat());
+    let wrong: [&[&str]; 3] =
+        [&["--from", "yesterday"], &["--badge", ""], &["--from", "2000", "--to", "1999"]];
+    for args in wrong {
+        let (done, _, stderr) = export(&setup, &[args, &["--output", name]].concat());
         assert!(!done && stderr.contains(args[0]), "{stderr}");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "older");
     }
     let (done, stdout, _) = export(&setup, &["--output", name]);
     assert!(done && stdout.is_empty());
     assert_eq!(ids(&std::fs::read_to_string(&file).unwrap()), [1]);
-    let left: Vec<_> = std::fs::read_dir(dir.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| !name.starts_with("houseful.db") && name != "out.ndjson")
-        .collect();
-    assert_eq!(left, Vec::<String>::new());
+    assert_eq!(beside_the_store(dir.path()), ["out.ndjson"]);
+}
+
+fn beside_the_store(dir: &Path) -> Vec<String> {
+    let names = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| !name.starts_with("houseful.db")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_no_file_takes_the_readings_as_they_come_and_stays() {
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path());
+    let houseful = setup.start();
+    assert_eq!(houseful.client().post(&emission("a", &[])).unwrap().status, 201);
+
+    let fifo = dir.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let reader = Command::new("cat").arg(&fifo).stdout(Stdio::piped()).spawn().unwrap();
+    let (done, _, stderr) = export(&setup, &["--output", fifo.to_str().unwrap()]);
+    assert!(done, "{stderr}");
+    let read = reader.wait_with_output().unwrap().stdout;
+    assert_eq!(ids(&String::from_utf8(read).unwrap()), [1]);
+    assert!(!fs::symlink_metadata(&fifo).unwrap().is_file());
+
+    // As /dev/stdout is one, but ours: a fault here must not replace the machine's.
+    let link = dir.path().join("stdout");
+    symlink("/proc/self/fd/1", &link).unwrap();
+    let link = link.to_str().unwrap();
+    for name in [link, "-"] {
+        let (done, stdout, stderr) = export(&setup, &["--output", name]);
+        assert!(done, "{stderr}");
+        assert_eq!(ids(&stdout), [1]);
+    }
+    // Redirected to the end of a file, stdout is still that file.
+    let log = dir.path().join("log");
+    fs::write(&log, "").unwrap();
+    let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
+    let before = inode(&log);
+    for _ in 0..2 {
+        let file = fs::OpenOptions::new().append(true).open(&log).unwrap();
+        let mut command = setup.command("export");
+        let status = command.args(["--output", link]).stdout(file).status().unwrap();
+        assert!(status.success());
+    }
+    assert_eq!(ids(&fs::read_to_string(&log).unwrap()), [1, 1]);
+    assert_eq!(inode(&log), before);
+    assert_eq!(beside_the_store(dir.path()), ["fifo", "log", "stdout"]);
+}
+
+#[test]
+fn a_link_stays_and_the_file_behind_it_is_replaced() {
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path());
+    let houseful = setup.start();
+    assert_eq!(houseful.client().post(&emission("a", &[])).unwrap().status, 201);
+    fs::create_dir(dir.path().join("far")).unwrap();
+    symlink("far/second", dir.path().join("first")).unwrap();
+    symlink("file", dir.path().join("far/second")).unwrap();
+    // Not there yet, and there.
+    for _ in 0..2 {
+        let (done, _, stderr) =
+            export(&setup, &["--output", dir.path().join("first").to_str().unwrap()]);
+        assert!(done, "{stderr}");
+        let file = dir.path().join("far/file");
+        assert!(fs::symlink_metadata(&file).unwrap().is_file());
+        assert_eq!(ids(&fs::read_to_string(&file).unwrap()), [1]);
+        for link in ["first", "far/second"] {
+            assert!(fs::symlink_metadata(dir.path().join(link)).unwrap().is_symlink(), "{link}");
+        }
+    }
+    assert_eq!(beside_the_store(&dir.path().join("far")), ["file", "second"]);
+}
+
+#[test]
+fn the_store_is_never_written_over() {
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path());
+    let houseful = setup.start();
+    assert_eq!(houseful.client().post(&emission("a", &[])).unwrap().status, 201);
+    symlink("houseful.db", dir.path().join("soft")).unwrap();
+    fs::hard_link(dir.path().join("houseful.db-wal"), dir.path().join("hard")).unwrap();
+    let refused = |name: &str, part: &str| {
+        let path = dir.path().join(name);
+        let (done, _, stderr) = export(&setup, &["--output", path.to_str().unwrap()]);
+        let want = format!("is the store's own `{}`", dir.path().join(part).display());
+        assert!(!done && stderr.contains(&want), "{name}: {stderr}");
+    };
+    for (name, part) in [
+        ("houseful.db", "houseful.db"),
+        ("soft", "houseful.db"),
+        ("houseful.db-wal", "houseful.db-wal"),
+        ("hard", "houseful.db-wal"),
+        ("houseful.db-shm", "houseful.db-shm"),
+    ] {
+        refused(name, part);
+    }
+    fs::remove_file(dir.path().join("hard")).unwrap();
+    assert_eq!(setup.export().len(), 1);
+    // Stopped, the two are gone; what is put in their place would be taken for them.
+    drop(houseful);
+    for part in ["houseful.db-wal", "houseful.db-shm"] {
+        fs::rename(dir.path().join(part), dir.path().join("kept")).unwrap();
+        refused(part, part);
+        fs::rename(dir.path().join("kept"), dir.path().join(part)).unwrap();
+    }
+    assert_eq!(setup.export().len(), 1);
+}
+
+#[test]
+fn interrupted_it_leaves_the_older_file_and_nothing_else() {
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path());
+    let houseful = setup.start();
+    let posted = Posters::start(houseful.port(), 16, (0..10_000).map(distinct).collect()).finish();
+    assert!(posted.iter().all(|(_, answer)| answer.as_ref().is_some_and(|a| a.status == 201)));
+    let file = dir.path().join("out.ndjson");
+    let mut interrupted = 0;
+    for after_ms in (1..100).step_by(2) {
+        fs::write(&file, "older").unwrap();
+        let mut command = setup.command("export");
+        let child = command.arg("--output").arg(&file).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(after_ms));
+        // Until it is waited for it has its id, also when it has ended.
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(beside_the_store(dir.path()), ["out.ndjson"]);
+        let is_older = fs::read_to_string(&file).unwrap() == "older";
+        match output.status.code() {
+            // Before it listened for signals, hence before there was anything to remove.
+            None => assert!(is_older),
+            Some(0) => {
+                assert!(!is_older);
+                break;
+            }
+            Some(code) => {
+                let stderr = String::from_utf8_lossy(&output.stderr);
+                assert_eq!((code, &*stderr), (2, "houseful: interrupted\n"));
+                assert!(is_older);
+                interrupted += 1;
+            }
+        }
+    }
+    assert!(interrupted > 0, "no interrupt came between two pages");
 }
 
 #[test]

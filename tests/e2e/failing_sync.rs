@@ -45,6 +45,8 @@ fn a_sync_fails(power_cut: bool) {
     let ready = houseful.client().get("/readyz").unwrap();
     assert_eq!(ready.status, 503);
     assert!(ready.json()["errors"][0].is_string(), "{}", ready.text());
+    // Even a copy whose original is remembered: on which disk, nobody knows.
+    assert_eq!(post_once(houseful.port(), &emissions[9]).unwrap().status, 503);
     let mut refused = 0;
     wait_until(PATIENCE, "it ends", || {
         match post_once(houseful.port(), &emissions[8]) {

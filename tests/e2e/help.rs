@@ -6,11 +6,12 @@ use std::process::Command;
 use super::support::shell;
 use super::support::{emission, temp_dir};
 
-const COMMANDS: [&[&str]; 7] = [
+const COMMANDS: [&[&str]; 8] = [
     &[],
     &["serve"],
     &["export"],
     &["demo"],
+    &["load"],
     &["load", "generate"],
     &["load", "attack"],
     &["load", "report"],
@@ -42,7 +43,10 @@ fn is_serve(example: &str) -> bool {
 fn help_reads_as_reviewed() {
     for command in COMMANDS {
         let name = ["houseful"].iter().chain(command).copied().collect::<Vec<_>>().join("_");
-        insta::assert_snapshot!(name, help(command));
+        let help = help(command);
+        let widest = help.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+        assert!(widest <= 98, "a line of {name} has {widest} columns");
+        insta::assert_snapshot!(name, help);
     }
 }
 

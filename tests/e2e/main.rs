@@ -1,7 +1,9 @@
 //! The promises of the program, each in a module of its own, checked from
 //! outside: the real binary, real files, real HTTP.
 
+mod checkpoint;
 mod clock;
+mod demo;
 mod descriptors;
 mod doors;
 mod drain;
@@ -11,7 +13,10 @@ mod faulty_disk;
 mod full_disk;
 mod help;
 mod kill;
+mod lists;
+mod moved;
 mod one_serve;
+mod overload;
 mod power_cut;
 mod proxy;
 mod race;

@@ -19,6 +19,7 @@ fn a_second_one_is_refused_by_every_name_of_the_file() {
         let failure = setup.clone().store_name(&name).start_expecting_failure();
         assert!(!failure.status.success(), "{failure:?}");
         assert!(failure.stderr.contains(&name), "the error names the store: {failure:?}");
+        assert!(failure.stderr.contains("is in use"), "another reason: {failure:?}");
     }
     std::fs::remove_file(dir.path().join("hard.db")).unwrap();
     // The refused ones did no harm, and reading needs no lock.

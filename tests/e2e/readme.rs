@@ -75,17 +75,22 @@ fn every_command_prints_what_readme_shows() {
         }
         let command = command.replace("cargo run --release --", "houseful");
         if command.ends_with('&') {
+            // The collector says where it listens on stderr, and that is shown.
             script += &format!(
-                "{command}\nuntil curl -sf 127.0.0.1:6540/livez >ready; do sleep 0.1; done\n"
+                "{} 2>said &\nserve=$!\nuntil curl -sf 127.0.0.1:6540/livez >ready; do sleep 0.1; done\ncat said\n",
+                command.trim_end_matches('&')
             );
         } else {
             script += &format!("{command} 2>>stderr\n");
         }
     }
     let dir = temp_dir();
-    // The collector says where it listens on stderr, and that is shown.
-    let output = shell::run(&script.replace(" &\n", " 2>&1 &\n"), dir.path());
+    // README has stopped it by then, and it ended as it must.
+    script += "for try in {1..100}; do kill -0 $serve 2>>stderr || break; sleep 0.1; done\n\
+               kill -0 $serve 2>>stderr && echo '@@@serves' || { wait $serve; echo @@@$?; }\n";
+    let output = shell::run(&script, dir.path());
     let stdout = String::from_utf8(output.stdout).unwrap();
+    let stdout = stdout.strip_suffix("@@@0\n").unwrap_or_else(|| panic!("{stdout}"));
     let parts: Vec<&str> = stdout.split("@@@\n").skip(1).collect();
     let said = std::fs::read_to_string(dir.path().join("stderr")).unwrap_or_default();
     assert_eq!(parts.len(), shown.len(), "{stdout}{said}");

@@ -9,6 +9,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::support::houseful::Setup;
+use crate::support::http::Client;
 use crate::support::nginx::{Nginx, PROGRAM};
 use crate::support::{require, temp_dir};
 
@@ -44,4 +45,31 @@ fn ten_houses_through_nginx_have_no_error_and_one_201_in_20() {
     assert_eq!(report["errors"], json!(["409 Conflict"]), "{report}");
     assert_eq!(nginx.error_log(), "");
     assert_eq!(setup.export().len(), 1_200);
+}
+
+#[test]
+fn a_foreign_host_is_refused_through_nginx_too() {
+    if !require(PROGRAM, "nginx-light") {
+        return;
+    }
+    let dir = temp_dir();
+    let houseful = Setup::new(dir.path()).args(&["--allowed-host", "collector.example"]).start();
+    let nginx = Nginx::before(houseful.port());
+    let mut client = Client::connect(nginx.port()).unwrap();
+    for (host, status) in [
+        ("localhost", 200),
+        ("127.0.0.1:8080", 200),
+        ("[::1]:8080", 200),
+        ("Collector.example:8080", 200),
+        ("rebound.example", 403),
+        ("localhost.rebound.example:8080", 403),
+    ] {
+        let request = format!("GET /rssi_readings HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        client.send(request.as_bytes()).unwrap();
+        let answer = client.read_response().unwrap();
+        assert_eq!(answer.status, status, "{host}: {}", answer.text());
+        if status == 403 {
+            assert!(answer.json()["errors"][0].as_str().unwrap().contains("--allowed-host"));
+        }
+    }
 }

@@ -1,5 +1,9 @@
 //! A wrong setting is named, with where it came from, before anything is touched.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
+
 use crate::support::houseful::Setup;
 use crate::support::temp_dir;
 
@@ -12,6 +16,7 @@ fn wrong_settings_end_the_start() {
         (setup.clone().args(&["--listen", "0.0.0.0:0"]), "--insecure-no-auth"),
         (setup.clone().args(&["--listen", "somewhere"]), "--listen"),
         (setup.clone().args(&["--update-window", "soon"]), "--update-window"),
+        (setup.clone().args(&["--update-window", "-5s"]), "zero or more, found `-5s`"),
         (setup.clone().env("HOUSEFUL_UPDATE_WINDOW", "soon"), "HOUSEFUL_UPDATE_WINDOW"),
     ];
     for (setup, named) in cases {
@@ -28,4 +33,26 @@ fn a_flag_wins_over_the_environment() {
     let setup = Setup::new(dir.path()).env("HOUSEFUL_LISTEN", "0.0.0.0:0");
     let houseful = setup.args(&["--update-window", "5s"]).start();
     assert_eq!(houseful.client().get("/livez").unwrap().status, 200);
+}
+
+#[test]
+fn a_variable_that_says_nothing_or_is_no_utf8_ends_the_start() {
+    let dir = temp_dir();
+    for (name, value) in [
+        ("HOUSEFUL_LISTEN", &b""[..]),
+        ("HOUSEFUL_LISTEN", b","),
+        ("HOUSEFUL_STORE", b"sqlite:h\xff.db"),
+    ] {
+        // One that starts after all is ended, and that is no 2.
+        let output = Command::new("timeout")
+            .args(["10", env!("CARGO_BIN_EXE_houseful"), "serve"])
+            .env(name, OsStr::from_bytes(value))
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(&format!("{name} (environment): expected ")), "{stderr}");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }

@@ -1,11 +1,14 @@
 //! The write-ahead log stays bounded, and a checkpoint that fails is nobody's commit.
 
+use std::collections::VecDeque;
 use std::process::Stdio;
+use std::thread;
 
 use serde_json::Value;
 
 use crate::support::faultfs::{FaultFs, Which};
 use crate::support::houseful::{Houseful, Setup};
+use crate::support::http::{Client, request};
 use crate::support::posters::Posters;
 use crate::support::{emission, heard_at, now_ms, temp_dir};
 
@@ -68,6 +71,41 @@ fn under_constant_load_and_while_nobody_reads_an_export() {
     unread.kill().unwrap();
     unread.wait().unwrap();
     assert!(houseful.resident_bytes() < 64 << 20, "{} bytes resident", houseful.resident_bytes());
+}
+
+/// With a reader at every moment, the log can be copied and still not start over:
+/// the writer has to make a moment without.
+#[test]
+fn while_queries_overlap() {
+    /// More than the collector answers at once.
+    const QUERIES: usize = 6;
+    let dir = temp_dir();
+    let disk = FaultFs::new(dir.path());
+    let setup = Setup::new(dir.path()).on(&disk);
+    let houseful = setup.start();
+    let load_and_look = || {
+        let (mut load, mut wal_bytes_max) = (Load::new(), 0);
+        while disk.bytes() < BYTES_WRITTEN {
+            load.post(&houseful);
+            wal_bytes_max = wal_bytes_max.max(wal_bytes(&setup));
+        }
+        wal_bytes_max
+    };
+    let wal_bytes_max = thread::scope(|scope| {
+        let load = scope.spawn(load_and_look);
+        let mut queries: VecDeque<Client> = VecDeque::new();
+        while !load.is_finished() {
+            let mut query = houseful.client();
+            query.send(&request("GET", "/rssi_readings?limit=10000", &[], b"")).unwrap();
+            queries.push_back(query);
+            if queries.len() == QUERIES {
+                let answer = queries.pop_front().unwrap().read_response().unwrap();
+                assert_eq!(answer.status, 200, "{}", answer.text());
+            }
+        }
+        load.join().unwrap()
+    });
+    assert!(wal_bytes_max <= WAL_BYTES_MAX, "the log grew to {wal_bytes_max} bytes");
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub const BODIES_DIR: &str = "vegeta_data";
 const BADGES_PER_HOUSE: u32 = 20;
 /// A badge reports the five beacons it hears best.
 const BEACONS_MAX: u32 = 5;
+/// More would be 10 GB of targets, and days of a collector's work.
+const EMISSIONS_MAX: u64 = 100_000_000;
 /// The levels that beacons are heard at, in dBm: two digits, so all bodies of a badge are of one length.
 const RSSI_DBM_MIN: i64 = -98;
 const RSSI_DBM_LEVELS: u64 = 68;
@@ -75,16 +77,16 @@ impl Default for Plan {
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// Nothing would be sent.
-    #[error("expected at least 1 for `{0}`, found 0")]
+    #[error("--{0}: expected at least 1, found 0")]
     Zero(&'static str),
     /// More beacons than a badge reports.
-    #[error("expected 1 to {BEACONS_MAX} beacons, found {0}")]
+    #[error("--beacons: expected 1 to {BEACONS_MAX}, found {0}")]
     Beacons(u32),
     /// An interval of no time.
-    #[error("expected an advertising interval longer than zero")]
+    #[error("--advertising-interval: expected a duration longer than zero, found 0s")]
     NoInterval,
     /// A payload would change between two advertisements.
-    #[error("expected an update window that is a multiple of the advertising interval {}, found {}", Go(*advertising_interval), Go(*update_window))]
+    #[error("--update-window: expected a multiple of the advertising interval {}, found {}", Go(*advertising_interval), Go(*update_window))]
     UpdateWindow {
         /// As planned.
         update_window: Duration,
@@ -92,15 +94,29 @@ pub enum PlanError {
         advertising_interval: Duration,
     },
     /// The plan ends before the first advertisement.
-    #[error("expected at least one advertising interval {}, found {seconds} seconds", Go(*advertising_interval))]
+    #[error("--seconds: expected at least one advertising interval {}, found {seconds}", Go(*advertising_interval))]
     TooShort {
         /// As planned.
         seconds: u32,
         /// As planned.
         advertising_interval: Duration,
     },
+    /// More than anyone can mean.
+    #[error(
+        "expected at most {EMISSIONS_MAX} emissions, found {emissions}: --badges {badges} × --pis {pis} × {intervals} advertising intervals"
+    )]
+    TooMany {
+        /// Of the whole plan.
+        emissions: u128,
+        /// As planned.
+        badges: u32,
+        /// As planned.
+        pis: u32,
+        /// In the planned seconds.
+        intervals: u64,
+    },
     /// Something of an earlier plan is there.
-    #[error("`{}` exists: force to replace it, or choose another folder", .0.display())]
+    #[error("`{}` exists: replace it with --force, or choose another --directory", .0.display())]
     Exists(PathBuf),
     /// The folder of bodies is a link or a file; to write through it would write elsewhere.
     #[error("expected `{}` to be a folder of its own", .0.display())]
@@ -155,6 +171,11 @@ impl Plan {
         if self.intervals() == 0 {
             return Err(PlanError::TooShort { seconds, advertising_interval });
         }
+        let intervals = self.intervals();
+        let emissions = u128::from(badges) * u128::from(pis) * u128::from(intervals);
+        if emissions > EMISSIONS_MAX.into() {
+            return Err(PlanError::TooMany { emissions, badges, pis, intervals });
+        }
         Ok(())
     }
 
@@ -202,13 +223,13 @@ impl Plan {
             seconds: self.seconds,
             emissions: self.intervals() * per_interval,
             payloads: self.windows() * u64::from(self.badges),
-            emissions_per_payload: u64::from(self.pis) * self.intervals_per_window(),
             emissions_per_interval: per_interval,
             advertising_interval: self.advertising_interval,
             update_window: self.update_window,
             duration: Duration::from_nanos_u128(
                 self.advertising_interval.as_nanos() * u128::from(self.intervals()),
             ),
+            directory: None,
         }
     }
 
@@ -239,8 +260,6 @@ pub struct Summary {
     pub emissions: u64,
     /// Distinct payloads: what a collector must store.
     pub payloads: u64,
-    /// How often a payload is sent in a whole update window.
-    pub emissions_per_payload: u64,
     /// Targets of one advertising interval.
     pub emissions_per_interval: u64,
     /// As planned.
@@ -249,6 +268,8 @@ pub struct Summary {
     pub update_window: Duration,
     /// All advertising intervals together: how long to attack.
     pub duration: Duration,
+    /// Where [`write`] wrote, if not into the working directory.
+    pub directory: Option<PathBuf>,
 }
 
 impl Summary {
@@ -260,13 +281,17 @@ impl Summary {
             format!("{}/{}", self.emissions_per_interval, Go(self.advertising_interval))
         }
     }
+
+    /// How many emissions there are for each distinct payload, on average: one of them is new.
+    pub fn emissions_per_payload(&self) -> Ratio {
+        Ratio { numerator: self.emissions.into(), denominator: self.payloads.into() }
+    }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hits =
-            PerSecond { count: self.emissions_per_interval, time: self.advertising_interval };
-        let writes = PerSecond { count: self.badges.into(), time: self.update_window };
+        let hits = Ratio::per_second(self.emissions_per_interval, self.advertising_interval);
+        let writes = Ratio::per_second(self.payloads, self.duration);
         // `1m0s` would do as well; the seed says `60s`.
         let duration = match self.duration.subsec_nanos() {
             0 => format!("{}s", self.duration.as_secs()),
@@ -279,31 +304,53 @@ impl fmt::Display for Summary {
         writeln!(f, "  {} pis", self.pis)?;
         writeln!(f, "  {} seconds", self.seconds)?;
         writeln!(f)?;
-        writeln!(f, "  1 out of {} is unique", self.emissions_per_payload)?;
+        writeln!(f, "  1 out of {} is unique", self.emissions_per_payload())?;
         writeln!(f)?;
         writeln!(f, "  {hits} API hits per second")?;
         writeln!(f, "  {writes} database writes per second")?;
         writeln!(f, "Invoke like this:")?;
+        if let Some(directory) = &self.directory {
+            writeln!(f, "cd {}", shell_word(directory))?;
+        }
         writeln!(f, "vegeta {flags} | vegeta report")?;
         writeln!(f, "houseful load {flags} | houseful load report")
     }
 }
 
-/// A whole number if it is one, else with two decimals.
-struct PerSecond {
-    count: u64,
-    time: Duration,
+/// A quotient, displayed as a whole number if it is one, else with two decimals.
+#[derive(Debug, Clone, Copy)]
+pub struct Ratio {
+    /// What is divided.
+    pub numerator: u128,
+    /// By this; not 0.
+    pub denominator: u128,
 }
 
-impl fmt::Display for PerSecond {
+impl Ratio {
+    fn per_second(count: u64, time: Duration) -> Ratio {
+        let numerator = u128::from(count) * Duration::from_secs(1).as_nanos();
+        Ratio { numerator, denominator: time.as_nanos() }
+    }
+}
+
+impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count_ns = u128::from(self.count) * 1_000_000_000;
-        if count_ns.is_multiple_of(self.time.as_nanos()) {
-            write!(f, "{}", count_ns / self.time.as_nanos())
+        let Ratio { numerator, denominator } = *self;
+        if numerator.is_multiple_of(denominator) {
+            write!(f, "{}", numerator / denominator)
         } else {
-            write!(f, "{:.2}", self.count as f64 / self.time.as_secs_f64())
+            write!(f, "{:.2}", numerator as f64 / denominator as f64)
         }
     }
+}
+
+/// The path as a shell reads it back.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    // `cd` would take a leading dash for a flag.
+    let text = if text.starts_with('-') { format!("./{text}") } else { text };
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+,@%=:".contains(c);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// Writes the plan's targets and bodies into `dir`, which is made if it is missing.
@@ -340,7 +387,8 @@ pub fn write(dir: &Path, plan: &Plan, force: bool) -> Result<Summary, PlanError>
     let unfinished = dir.join(format!(".{TARGETS_FILE}.unfinished"));
     write_targets(&unfinished, plan).map_err(cannot_write(&unfinished))?;
     fs::rename(&unfinished, &targets_path).map_err(cannot_write(&targets_path))?;
-    Ok(plan.summary())
+    let directory = Some(dir).filter(|dir| !matches!(dir.to_str(), Some("" | "." | "./")));
+    Ok(Summary { directory: directory.map(Path::to_owned), ..plan.summary() })
 }
 
 fn write_targets(path: &Path, plan: &Plan) -> io::Result<()> {
@@ -483,6 +531,29 @@ houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful loa
     }
 
     #[test]
+    fn summary_counts_windows_that_the_end_cuts_short() {
+        for (seconds, unique, writes) in
+            [(10, "20", "20"), (7, "14", "28.57"), (3, "12", "33.33"), (21, "16.80", "23.81")]
+        {
+            let text = Plan { seconds, ..Plan::default() }.summary().to_string();
+            let unique = format!("\n  1 out of {unique} is unique\n");
+            let writes = format!("\n  {writes} database writes per second\n");
+            assert!(text.contains(&unique) && text.contains(&writes), "{text}");
+        }
+    }
+
+    #[test]
+    fn summary_says_where_to_invoke_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("Zoë's houses");
+        let text = write(&path, &small(), false).unwrap().to_string();
+        let cd = format!("\ncd '{}'\nvegeta ", path.display().to_string().replace('\'', r"'\''"));
+        assert!(text.contains(&cd), "{text}");
+        assert_eq!(shell_word(Path::new("a/b_c-1.d")), "a/b_c-1.d");
+        assert_eq!(shell_word(Path::new("-rf")), "./-rf");
+    }
+
+    #[test]
     fn writes_the_seeds_run() {
         let dir = tempfile::tempdir().unwrap();
         let summary = write(dir.path(), &Plan::default(), false).unwrap();
@@ -549,21 +620,21 @@ houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful loa
     #[test]
     fn refuses_impossible_plans() {
         for (plan, error) in [
-            (Plan { badges: 0, ..small() }, "expected at least 1 for `badges`, found 0"),
-            (Plan { pis: 0, ..small() }, "expected at least 1 for `pis`, found 0"),
-            (Plan { seconds: 0, ..small() }, "expected at least 1 for `seconds`, found 0"),
-            (Plan { beacons: 6, ..small() }, "expected 1 to 5 beacons, found 6"),
+            (Plan { badges: 0, ..small() }, "--badges: expected at least 1, found 0"),
+            (Plan { pis: 0, ..small() }, "--pis: expected at least 1, found 0"),
+            (Plan { seconds: 0, ..small() }, "--seconds: expected at least 1, found 0"),
+            (Plan { beacons: 6, ..small() }, "--beacons: expected 1 to 5, found 6"),
             (
                 Plan { advertising_interval: Duration::ZERO, ..small() },
-                "expected an advertising interval longer than zero",
+                "--advertising-interval: expected a duration longer than zero, found 0s",
             ),
             (
                 Plan { update_window: Duration::from_millis(4_500), ..small() },
-                "expected an update window that is a multiple of the advertising interval 1s, found 4.5s",
+                "--update-window: expected a multiple of the advertising interval 1s, found 4.5s",
             ),
             (
                 Plan { update_window: Duration::ZERO, ..small() },
-                "expected an update window that is a multiple of the advertising interval 1s, found 0s",
+                "--update-window: expected a multiple of the advertising interval 1s, found 0s",
             ),
             (
                 Plan {
@@ -572,7 +643,21 @@ houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful loa
                     update_window: Duration::from_secs(4),
                     ..small()
                 },
-                "expected at least one advertising interval 2s, found 1 seconds",
+                "--seconds: expected at least one advertising interval 2s, found 1",
+            ),
+            (
+                Plan { badges: 100_000, pis: 4, seconds: 251, ..small() },
+                "expected at most 100000000 emissions, found 100400000: --badges 100000 × --pis 4 × 251 advertising intervals",
+            ),
+            (
+                Plan {
+                    badges: u32::MAX,
+                    pis: u32::MAX,
+                    seconds: u32::MAX,
+                    advertising_interval: Duration::from_nanos(1),
+                    ..small()
+                },
+                "expected at most 100000000 emissions, found 79228162458924105385300197375000000000: --badges 4294967295 × --pis 4294967295 × 4294967295000000000 advertising intervals",
             ),
         ] {
             let dir = tempfile::tempdir().unwrap();

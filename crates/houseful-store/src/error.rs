@@ -13,6 +13,12 @@ pub enum StoreError {
     /// What reached the disk is unknown, so nothing more may be accepted.
     #[error("what reached the disk is unknown")]
     Unknown(#[source] rusqlite::Error),
+    /// A sync of our own failed: unknown, too.
+    #[error("what reached the disk is unknown")]
+    Sync(#[source] std::io::Error),
+    /// The store's name leads elsewhere: what is written would not be found.
+    #[error("the store's file was moved or removed")]
+    Moved,
 }
 
 impl StoreError {
@@ -35,10 +41,19 @@ impl StoreError {
 
     /// What happened, for the client and the log.
     pub(crate) fn reason(&self) -> String {
-        let (StoreError::Refused(cause) | StoreError::Unknown(cause)) = self;
+        let (StoreError::Refused(cause) | StoreError::Unknown(cause)) = self else {
+            return match self {
+                StoreError::Sync(cause) => format!("cannot sync: {cause}"),
+                other => other.to_string(),
+            };
+        };
         match cause.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => "no space left on the disk".to_owned(),
-            _ => cause.to_string(),
+            _ => match cause.sqlite_error() {
+                // The extended code tells a failed sync from a failed read.
+                Some(error) => format!("{cause} (SQLite code {})", error.extended_code),
+                None => cause.to_string(),
+            },
         }
     }
 }
@@ -74,6 +89,17 @@ pub enum OpenError {
         path: PathBuf,
         /// How many names the file has.
         links: u64,
+    },
+    /// The file is new, but a WAL lies beside it already.
+    #[error(
+        "store `{}` is new, but `{}` holds readings of a store that lay here; move that store back, or its WAL away with it",
+        path.display(), wal.display()
+    )]
+    ForeignWal {
+        /// The store as it was named.
+        path: PathBuf,
+        /// The WAL.
+        wal: PathBuf,
     },
     /// The file is something else.
     #[error("store `{}` is not a Houseful store: {found}", path.display())]

@@ -2,6 +2,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use houseful_model::Reading;
 use tokio::sync::oneshot;
 
 use crate::{Fingerprint, Item, Outcome, Refusal};
@@ -19,6 +20,12 @@ impl Job {
     pub(crate) fn answer(self, outcome: Outcome) {
         // The client may have hung up; what was decided stands all the same.
         drop(self.answer.send(outcome));
+    }
+
+    pub(crate) fn answer_stored(self, id: i64) {
+        let Job { item: Item { emission, t, .. }, answer, .. } = self;
+        let reading = Reading { id, heard_at: t, emission };
+        drop(answer.send(Outcome::Stored(Box::new(reading))));
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! shard:  table  fingerprint ─▶ position ─┐      (4 bytes and a tag each)
-//!         ring   [ oldest … ◀─────────────┘ … newest ]   (32 bytes each)
+//!         ring   [ oldest … ◀─────────────┘ … newest ]   (40 bytes each)
 //! ```
 
 use std::collections::VecDeque;

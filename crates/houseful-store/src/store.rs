@@ -1,7 +1,7 @@
 //! The store as the doors see it.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -64,6 +64,9 @@ pub(crate) struct Shared {
     pub(crate) readers_gate: Arc<ReadersGate>,
     pub(crate) health: watch::Sender<Health>,
     pub(crate) newest_t_ms: AtomicI64,
+    /// Whether the store has failed; looked at before the cache, for then
+    /// nothing that is remembered can be relied on.
+    pub(crate) failed: AtomicBool,
     refused: Mutex<Option<(Instant, String)>>,
     start: Instant,
 }
@@ -72,6 +75,22 @@ impl Shared {
     /// Milliseconds on the monotonic clock since the store was opened.
     pub(crate) fn mono_ms(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Now, on both clocks.
+    pub(crate) fn arrival(&self) -> Arrival {
+        let wall = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+        Arrival { wall: Millis(wall), mono_ms: self.mono_ms() }
+    }
+
+    fn failure(&self) -> Refusal {
+        match &*self.health.borrow() {
+            Health::Failed(reason) => Refusal::Failed(reason.clone()),
+            // It is about to be said.
+            Health::Ready | Health::Refusing(_) => Refusal::Failed("see the log".to_owned()),
+        }
     }
 
     pub(crate) fn set_refusing(&self, reason: Option<String>) {
@@ -83,11 +102,12 @@ impl Shared {
 /// An open store. One per process and file; see [`Store::open`].
 pub struct Store {
     shared: Arc<Shared>,
+    is_closing: AtomicBool,
     /// `None` once closed.
     readers: Vec<Mutex<Option<Reader>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Held until all connections are closed.
-    _lock: StoreLock,
+    _lock: Arc<StoreLock>,
 }
 
 impl Store {
@@ -98,7 +118,7 @@ impl Store {
     /// See [`OpenError`]; nothing is changed then, but for an empty file that
     /// may have been created.
     pub fn open(path: &Path, options: Options) -> Result<Store, OpenError> {
-        let lock = StoreLock::acquire(path)?;
+        let lock = Arc::new(StoreLock::acquire(path)?);
         let connection = WriteConnection::open(&lock.path, options.window)?;
         let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
         let newest_t = connection.newest_t().map_err(failed)?;
@@ -115,15 +135,22 @@ impl Store {
             readers_gate,
             health: watch::Sender::new(Health::Ready),
             newest_t_ms: AtomicI64::new(newest_t.map_or(i64::MIN, |t| t.0)),
+            failed: AtomicBool::new(false),
             refused: Mutex::new(None),
             start: Instant::now(),
         });
-        let writer = Writer::new(connection, shared.clone());
+        let writer = Writer::new(connection, lock.clone(), shared.clone());
         let writer = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
-        Ok(Store { shared, readers, writer: Mutex::new(Some(writer)), _lock: lock })
+        Ok(Store {
+            shared,
+            is_closing: AtomicBool::new(false),
+            readers,
+            writer: Mutex::new(Some(writer)),
+            _lock: lock,
+        })
     }
 
     /// Submits a checked emission with its time. Never waits.
@@ -131,6 +158,9 @@ impl Store {
     /// `t` is what [`houseful_model::Heard::resolve`] made of it; an untimed
     /// one is also compared by its arrival.
     pub fn submit(&self, emission: Emission<'_>, t: Millis, arrival: Arrival) -> Submitted {
+        if self.shared.failed.load(Ordering::SeqCst) {
+            return Submitted::Refused(self.shared.failure());
+        }
         let untimed = emission.heard == houseful_model::Heard::OnArrival;
         let arrived_mono_ms = untimed.then_some(arrival.mono_ms);
         let recent = &self.shared.recent;
@@ -148,10 +178,7 @@ impl Store {
 
     /// Now, on both clocks.
     pub fn arrival(&self) -> Arrival {
-        let wall = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-        Arrival { wall: Millis(wall), mono_ms: self.shared.mono_ms() }
+        self.shared.arrival()
     }
 
     /// The newest stored time, if anything is stored.
@@ -186,6 +213,9 @@ impl Store {
         &self,
         read: impl FnOnce(&mut Reader) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
+        if self.is_closing.load(Ordering::SeqCst) {
+            return Err(ReadError::Closed);
+        }
         let free = self.readers.iter().find_map(|reader| reader.try_lock().ok());
         // A read that panicked left nothing but a finished transaction.
         let mut reader =
@@ -206,6 +236,7 @@ impl Store {
     /// Finishes what is queued, copies the WAL into the store with a sync, and
     /// closes. Blocks.
     pub fn close(&self) {
+        self.is_closing.store(true, Ordering::SeqCst);
         self.stop_taking();
         for reader in &self.readers {
             reader.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -214,5 +245,12 @@ impl Store {
         if writer.is_some_and(|writer| writer.join().is_err()) {
             tracing::error!("the writer panicked");
         }
+    }
+}
+
+impl Drop for Store {
+    /// The lock goes with the store, so the connections go first.
+    fn drop(&mut self) {
+        self.close();
     }
 }

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use houseful_model::Reading;
-
 use crate::intake::Job;
 use crate::sqlite::checkpoint::{self, Checkpoints};
+use crate::sqlite::lock::StoreLock;
 use crate::sqlite::write::{Applied, WriteConnection};
 use crate::store::{Health, Shared};
-use crate::{Outcome, Refusal, StoreError};
+use crate::{Arrival, Outcome, Refusal, StoreError};
 
 /// A commit begins at the earliest this long after the last one began. An idle
 /// collector answers at once, a busy one shares its syncs: a commit costs ten
@@ -22,15 +21,23 @@ const COMMIT_INTERVAL_MIN: Duration = Duration::from_millis(1);
 
 pub(crate) struct Writer {
     connection: WriteConnection,
+    lock: Arc<StoreLock>,
     shared: Arc<Shared>,
+    clocks: Clocks,
     checkpoints: Checkpoints,
     refusing: Refusing,
 }
 
 impl Writer {
-    pub(crate) fn new(connection: WriteConnection, shared: Arc<Shared>) -> Writer {
+    pub(crate) fn new(
+        connection: WriteConnection,
+        lock: Arc<StoreLock>,
+        shared: Arc<Shared>,
+    ) -> Writer {
         Writer {
             connection,
+            lock,
+            clocks: Clocks::new(shared.arrival()),
             shared,
             checkpoints: Checkpoints::default(),
             refusing: Refusing(false),
@@ -48,10 +55,15 @@ impl Writer {
             pause_until(began.map(|began| began + COMMIT_INTERVAL_MIN));
             began = Some(Instant::now());
             self.shared.intake.take(&mut batch);
-            if self.commit(&mut batch).is_err() {
+            self.clocks.look(self.shared.arrival());
+            let committed = self.commit(&mut batch);
+            let gate = &self.shared.readers_gate;
+            let copied = committed
+                .and_then(|()| self.checkpoints.run_if_due(&self.connection, &self.lock, gate));
+            if let Err(error) = copied {
+                self.shared.fail(error.reason());
                 return;
             }
-            self.checkpoints.run_if_due(&self.connection, &self.shared.readers_gate);
         }
         self.connection.finish();
     }
@@ -71,11 +83,19 @@ impl Writer {
         if batch.is_empty() {
             return Ok(());
         }
-        match self.connection.apply(batch, recent) {
+        let applied = if self.lock.is_in_place() {
+            self.connection.apply(batch, recent)
+        } else {
+            Err(StoreError::Moved)
+        };
+        match applied {
             Ok(applied) => {
                 self.remember(batch, &applied);
                 for (job, applied) in batch.drain(..).zip(applied) {
-                    answer(job, applied);
+                    match applied {
+                        Applied::Stored(id) => job.answer_stored(id),
+                        Applied::Copy => job.answer(Outcome::Duplicate),
+                    }
                 }
                 self.refusing.now(false, "");
                 self.shared.set_refusing(None);
@@ -83,25 +103,24 @@ impl Writer {
             }
             Err(error) => {
                 let reason = error.reason();
-                let is_unknown = matches!(error, StoreError::Unknown(_));
-                let refusal = if is_unknown {
+                let is_refused = matches!(error, StoreError::Refused(_));
+                let refusal = if is_refused {
+                    self.refusing.now(true, &reason);
+                    self.shared.set_refusing(Some(reason.clone()));
+                    Refusal::Unavailable(reason)
+                } else {
                     // Before anyone is told: whoever asks after that, at any
                     // door, finds the store failed.
                     self.shared.fail(reason.clone());
                     Refusal::Failed(reason)
-                } else {
-                    self.refusing.now(true, &reason);
-                    self.shared.set_refusing(Some(reason.clone()));
-                    Refusal::Unavailable(reason)
                 };
                 for job in batch.drain(..) {
                     job.answer(Outcome::Refused(refusal.clone()));
                 }
-                if is_unknown {
+                if !is_refused {
                     return Err(error);
                 }
-                checkpoint::make_room(&self.connection);
-                Ok(())
+                checkpoint::make_room(&self.connection, &self.lock)
             }
         }
     }
@@ -124,23 +143,46 @@ impl Writer {
     }
 }
 
-fn answer(job: Job, applied: Applied) {
-    let Job { item, answer, .. } = job;
-    let outcome = match applied {
-        Applied::Stored(id) => {
-            Outcome::Stored(Box::new(Reading { id, heard_at: item.t, emission: item.emission }))
-        }
-        Applied::Copy => Outcome::Duplicate,
-    };
-    // The client may have hung up; what was stored stays stored.
-    drop(answer.send(outcome));
-}
-
 fn pause_until(moment: Option<Instant>) {
     if let Some(pause) = moment.map(|moment| moment.saturating_duration_since(Instant::now()))
         && !pause.is_zero()
     {
         std::thread::sleep(pause);
+    }
+}
+
+/// Compares the clocks, so that the log tells of a step.
+struct Clocks {
+    /// The wall clock less the monotonic one, in milliseconds.
+    apart_ms: i64,
+}
+
+/// A step of less is what time synchronisation does all day.
+const STEP_MS_MIN: u64 = 1_000;
+
+impl Clocks {
+    fn new(now: Arrival) -> Clocks {
+        Clocks { apart_ms: Clocks::apart_ms(now) }
+    }
+
+    fn apart_ms(now: Arrival) -> i64 {
+        now.wall.0.saturating_sub_unsigned(now.mono_ms)
+    }
+
+    /// How far the wall clock stepped since the last look, if it did.
+    fn step_ms(&mut self, now: Arrival) -> Option<i64> {
+        let apart_ms = Clocks::apart_ms(now);
+        let step_ms = apart_ms.saturating_sub(self.apart_ms);
+        (step_ms.unsigned_abs() > STEP_MS_MIN).then(|| {
+            self.apart_ms = apart_ms;
+            step_ms
+        })
+    }
+
+    fn look(&mut self, now: Arrival) {
+        if let Some(step_ms) = self.step_ms(now) {
+            tracing::warn!(step_ms, now = %now.wall, "the wall clock has stepped");
+        }
     }
 }
 
@@ -174,13 +216,40 @@ impl Drop for FailOnPanic {
 impl Shared {
     /// Closes the store for good and tells everyone who waits.
     fn fail(&self, reason: String) {
+        if matches!(&*self.health.borrow(), Health::Failed(_)) {
+            return;
+        }
         tracing::error!(reason, "the store has failed; nothing more is accepted until a restart");
+        self.failed.store(true, Ordering::SeqCst);
         self.intake.close(Refusal::Failed(reason.clone()));
         self.health.send_replace(Health::Failed(reason.clone()));
         let mut rest = Vec::new();
         self.intake.take(&mut rest);
         for job in rest {
             job.answer(Outcome::Refused(Refusal::Failed(reason.clone())));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use houseful_model::Millis;
+
+    use super::*;
+
+    #[test]
+    fn a_step_is_seen_once_and_drift_is_none() {
+        let at = |wall: i64, mono_ms: u64| Arrival { wall: Millis(1_000_000 + wall), mono_ms };
+        let mut clocks = Clocks::new(at(0, 0));
+        let rows = [
+            (at(5_000, 5_000), None),
+            (at(11_000, 10_000), None),
+            (at(3_611_000, 11_000), Some(3_600_000)),
+            (at(3_612_000, 12_000), None),
+            (at(13_000, 13_000), Some(-3_600_000)),
+        ];
+        for (now, want) in rows {
+            assert_eq!(clocks.step_ms(now), want, "{now:?}");
         }
     }
 }

@@ -152,6 +152,31 @@ fn many_at_once_are_stored_once() {
 }
 
 #[test]
+fn what_is_queued_is_stored_though_nobody_waits_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("h.db");
+    let store = open(&path);
+    let queue = |badge| {
+        let arrival = Arrival { wall: Millis(BASE), mono_ms: 0 };
+        match store.submit(emission(badge, -50), Millis(BASE), arrival) {
+            Submitted::Queued(outcome) => outcome,
+            other => panic!("expected it to be queued, found {other:?}"),
+        }
+    };
+    // The writer is held up with one, so that the other's client leaves in time.
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let one = queue("one");
+    while store.queue_len() > 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    drop(queue("other"));
+    other.execute_batch("ROLLBACK").unwrap();
+    stored(one.blocking_recv().unwrap());
+    assert_eq!(submit(&store, emission("other", -50), BASE), Outcome::Duplicate);
+}
+
+#[test]
 fn pages_neither_skip_nor_repeat() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("h.db");

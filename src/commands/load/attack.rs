@@ -17,6 +17,7 @@ use houseful_load::targets::{self, Defaults, Header, Target};
 use super::generate::parse_duration;
 use super::{Live, stop_on_interrupt};
 use crate::cli::AttackArgs;
+use crate::say;
 
 /// A send this late is worth a word: the report's latencies contain it.
 const SLIP_WORTH_A_WORD: Duration = Duration::from_millis(50);
@@ -93,15 +94,17 @@ fn open_output(name: &str) -> anyhow::Result<Box<dyn Write>> {
 fn print_doubts(outcome: &Outcome) {
     if outcome.slip_max > SLIP_WORTH_A_WORD {
         let slip = Go(outcome.slip_max);
-        eprintln!("warning: the generator sent late, by up to {slip}; latencies contain that");
+        say(format_args!(
+            "warning: the generator sent late, by up to {slip}; latencies contain that"
+        ));
     }
     if outcome.waited > 0 {
-        eprintln!(
+        say(format_args!(
             "warning: {} requests waited for one of {} connections; raise --max-connections",
             outcome.waited, outcome.connections_peak
-        );
+        ));
     }
     if outcome.abandoned > 0 {
-        eprintln!("warning: {} requests were given up without a result", outcome.abandoned);
+        say(format_args!("warning: {} requests were given up without a result", outcome.abandoned));
     }
 }

@@ -1,5 +1,6 @@
 //! `houseful load generate`.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
         url: args.url.parse().context("--url")?,
     };
     let summary = plan::write(&args.directory, &plan, args.force)?;
-    print!("{summary}");
+    write!(std::io::stdout(), "{summary}").context("cannot write to stdout")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use houseful_load::attack::Stop;
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{interrupt, say};
 
 /// How often the view changes on a terminal, and elsewhere a line is printed.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -63,8 +63,8 @@ impl Live {
                 bar.set_position(self.hits);
                 bar.set_message(message);
             }
-            (None, Some(total)) => eprintln!("{}/{total}  {message}", self.hits),
-            (None, None) => eprintln!("{}  {message}", self.hits),
+            (None, Some(total)) => say(format_args!("{}/{total}  {message}", self.hits)),
+            (None, None) => say(format_args!("{}  {message}", self.hits)),
         }
     }
 
@@ -76,29 +76,14 @@ impl Live {
     }
 }
 
-/// A first SIGINT or SIGTERM sends nothing more and waits for what is under
-/// way; a second gives that up.
+/// A first interrupt sends nothing more and waits for what is under way; a
+/// second gives that up.
 pub(crate) fn stop_on_interrupt() -> anyhow::Result<Stop> {
     let stop = Stop::new();
-    let signalled = stop.clone();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .context("cannot listen for signals")?;
-    let (mut int, mut term) = {
-        let _inside = runtime.enter();
-        let listen = |kind| signal(kind).context("cannot listen for signals");
-        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?)
-    };
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            for act in [Stop::drain, Stop::abandon] {
-                tokio::select! {
-                    _ = int.recv() => act(&signalled),
-                    _ = term.recv() => act(&signalled),
-                }
-            }
-        });
-    });
+    let interrupted = stop.clone();
+    interrupt::on_each(move |interrupt| match interrupt.nth {
+        1 => interrupted.drain(),
+        _ => interrupted.abandon(),
+    })?;
     Ok(stop)
 }

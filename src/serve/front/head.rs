@@ -29,8 +29,8 @@ pub(crate) enum Look {
     Partial,
     /// A head that we answer ourselves.
     Emission(Head),
-    /// A well-framed head of something else.
-    Other,
+    /// A well-framed head of something else, and its length.
+    Other(usize),
     /// This is the answer, and the connection ends with it.
     Refused(Reply),
 }
@@ -85,7 +85,7 @@ pub(crate) fn look(bytes: &[u8], hosts: &HostRule) -> Look {
         Ok(fields) => {
             let path = target.split('?').next().unwrap_or_default();
             let ours = method == "POST" && path == INGEST_PATH && !fields.needs_hyper;
-            if ours { Look::Emission(fields.head(head_len)) } else { Look::Other }
+            if ours { Look::Emission(fields.head(head_len)) } else { Look::Other(head_len) }
         }
     }
 }

@@ -90,7 +90,7 @@ impl Front {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let mut input = Input::new(self.stopping.clone());
+        let mut input = Input::new(self.ingest.clone(), self.stopping.clone());
         match self.requests(&mut stream, &mut input).await {
             End::Close => {}
             End::Linger => linger(&mut stream).await,
@@ -114,7 +114,7 @@ impl Front {
             let mut left = answers.len();
             for (answer, keep) in answers.drain(..) {
                 left -= 1;
-                let reply = answer.reply().await;
+                let reply = input.receive_until(stream, answer.reply()).await;
                 let draining = left == 0 && input.stopping();
                 let last = reply.after == After::Close || keep == Keep::No || draining;
                 reply.write_to(&mut out, connection_header(keep, last));
@@ -166,17 +166,21 @@ impl Front {
             let (head, arrival) = match request.head.take() {
                 Some(known) => known,
                 None => {
+                    input.skip_empty_lines();
                     if !input.head_may_be_complete() {
                         return Next::Bytes;
                     }
                     match look(input.bytes(), &self.hosts) {
                         Look::Partial => return Next::Bytes,
-                        Look::Other => return Next::Foreign(self.ingest.arrival()),
+                        Look::Other(head_len) => return Next::Foreign(input.arrival(head_len)),
                         Look::Refused(reply) => {
                             answers.push((Answer::Now(reply), Keep::No));
                             return Next::Requests;
                         }
-                        Look::Emission(head) => (head, self.ingest.arrival()),
+                        Look::Emission(head) => {
+                            let arrival = input.arrival(head.body.start);
+                            (head, arrival)
+                        }
                     }
                 }
             };

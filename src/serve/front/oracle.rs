@@ -58,8 +58,7 @@ impl Bench {
         let store = Arc::new(store);
         let ingest = Ingest::new(store.clone());
         let (stop, stopping) = watch::channel(false);
-        let doors =
-            Doors { store: store.clone(), ingest: ingest.clone(), stopping: stopping.clone() };
+        let doors = Doors::new(store.clone(), ingest.clone(), stopping.clone());
         let hosts = Arc::new(HostRule::Loopback { allowed: Vec::new() });
         let front = Front { ingest, hosts, router: Router::new(doors), stopping };
         Bench { front, store, sentinels: AtomicU64::new(0), _stop: stop, _dir: dir }

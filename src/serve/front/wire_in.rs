@@ -1,13 +1,24 @@
 //! What a connection has received and not yet consumed.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 
+use houseful_store::Arrival;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
+
+use crate::serve::ingest::Ingest;
+
+/// While an answer is awaited, nothing is received past this many bytes that
+/// were not looked at.
+const AHEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// So many arrivals are told apart.
+const ARRIVALS_MAX: usize = 64;
 
 /// One read takes at most this much, into a buffer that all connections of a
 /// thread share: an idle connection holds none.
@@ -36,7 +47,14 @@ type StoppingSeen = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 pub(super) struct Input {
     received: Vec<u8>,
+    /// When what was received arrived: up to which byte of `received`, and when.
+    arrivals: VecDeque<(usize, Arrival)>,
+    ingest: Ingest,
     consumed: usize,
+    /// Bytes that came while an answer was awaited, and were not looked at.
+    has_ahead: bool,
+    /// How the stream ended meanwhile.
+    ended_ahead: Option<Wake>,
     /// How much of the unconsumed bytes has been searched for a head's end.
     searched: usize,
     stopping: watch::Receiver<bool>,
@@ -49,7 +67,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn new(stopping: watch::Receiver<bool>) -> Input {
+    pub(super) fn new(ingest: Ingest, stopping: watch::Receiver<bool>) -> Input {
         let mut seen = stopping.clone();
         let stopping_seen = Box::pin(async move {
             if seen.wait_for(|stopping| *stopping).await.is_err() {
@@ -59,7 +77,11 @@ impl Input {
         });
         Input {
             received: Vec::new(),
+            arrivals: VecDeque::new(),
+            ingest,
             consumed: 0,
+            has_ahead: false,
+            ended_ahead: None,
             searched: 0,
             stopping,
             stopping_seen,
@@ -77,8 +99,32 @@ impl Input {
         self.searched = 0;
         if self.consumed == self.received.len() {
             self.received.clear();
+            self.arrivals.clear();
             self.received.shrink_to(super::IDLE_BUFFER_BYTES);
             self.consumed = 0;
+        }
+    }
+
+    /// When the first `len` bytes had arrived.
+    pub(super) fn arrival(&self, len: usize) -> Arrival {
+        let end = self.consumed + len;
+        let arrived = self.arrivals.iter().find(|(to, _)| *to >= end);
+        arrived.map_or_else(|| self.ingest.arrival(), |(_, arrival)| *arrival)
+    }
+
+    /// Consumes empty lines before a request, as HTTP asks of a server; each of
+    /// them would else look like the end of a head.
+    pub(super) fn skip_empty_lines(&mut self) {
+        loop {
+            let bytes = self.bytes();
+            let len = if bytes.starts_with(b"\n") {
+                1
+            } else if bytes.starts_with(b"\r\n") {
+                2
+            } else {
+                return;
+            };
+            self.consume(len);
         }
     }
 
@@ -90,6 +136,15 @@ impl Input {
 
     pub(super) fn stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+
+    fn forget_consumed(&mut self) {
+        let consumed = std::mem::take(&mut self.consumed);
+        if consumed > 0 {
+            self.received.drain(..consumed);
+            self.arrivals.retain(|(to, _)| *to > consumed);
+            self.arrivals.iter_mut().for_each(|(to, _)| *to -= consumed);
+        }
     }
 
     /// Whether another look at the head is worth it.
@@ -110,30 +165,76 @@ impl Input {
         ended || bytes.len() >= super::head::HEAD_BYTES_MAX
     }
 
+    /// Waits for `answer`, and receives what comes meanwhile, within bounds: a
+    /// request's time counts from its arrival, not from the last answer.
+    pub(super) async fn receive_until<S, T>(
+        &mut self,
+        stream: &mut S,
+        answer: impl Future<Output = T>,
+    ) -> T
+    where
+        S: AsyncRead + Unpin,
+    {
+        let mut answer = pin!(answer);
+        poll_fn(|cx| {
+            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+                return Poll::Ready(answer);
+            }
+            while self.ended_ahead.is_none() && self.bytes().len() < AHEAD_BYTES_MAX {
+                match self.poll_receive(stream, cx) {
+                    Poll::Ready(Wake::Bytes) => self.has_ahead = true,
+                    Poll::Ready(end) => self.ended_ahead = Some(end),
+                    Poll::Pending => break,
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn poll_receive<S>(&mut self, stream: &mut S, cx: &mut Context<'_>) -> Poll<Wake>
+    where
+        S: AsyncRead + Unpin,
+    {
+        let Input { received, arrivals, ingest, .. } = self;
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(&mut scratch[..]);
+            match Pin::new(stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(Wake::End),
+                Poll::Ready(Ok(())) => {
+                    received.extend_from_slice(buffer.filled());
+                    let is_full = arrivals.len() >= ARRIVALS_MAX;
+                    match arrivals.back_mut().filter(|_| is_full) {
+                        // What drips in counts as come with an earlier drop.
+                        Some((to, _)) => *to = received.len(),
+                        None => arrivals.push_back((received.len(), ingest.arrival())),
+                    }
+                    Poll::Ready(Wake::Bytes)
+                }
+                Poll::Ready(Err(_)) => Poll::Ready(Wake::Lost),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+    }
+
     /// Waits for more bytes, until `deadline`.
     pub(super) async fn read<S>(&mut self, stream: &mut S, deadline: Instant) -> Wake
     where
         S: AsyncRead + Unpin,
     {
-        if self.consumed > 0 {
-            self.received.drain(..self.consumed);
-            self.consumed = 0;
+        if std::mem::take(&mut self.has_ahead) {
+            return Wake::Bytes;
         }
+        if let Some(end) = self.ended_ahead.take() {
+            return end;
+        }
+        self.forget_consumed();
         let idle = self.received.is_empty();
-        let Input { received, stopping_seen, alarm, .. } = self;
         poll_fn(|cx| {
-            let read = SCRATCH.with_borrow_mut(|scratch| {
-                let mut buffer = ReadBuf::new(&mut scratch[..]);
-                let read = Pin::new(&mut *stream).poll_read(cx, &mut buffer);
-                received.extend_from_slice(buffer.filled());
-                read.map_ok(|()| buffer.filled().len())
-            });
-            match read {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Wake::End),
-                Poll::Ready(Ok(_)) => return Poll::Ready(Wake::Bytes),
-                Poll::Ready(Err(_)) => return Poll::Ready(Wake::Lost),
-                Poll::Pending => {}
+            if let Poll::Ready(wake) = self.poll_receive(stream, cx) {
+                return Poll::Ready(wake);
             }
+            let Input { stopping_seen, alarm, .. } = &mut *self;
             if idle && stopping_seen.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Wake::Stopping);
             }

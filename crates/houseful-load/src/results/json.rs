@@ -41,6 +41,14 @@ pub enum ReadError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The last line has no end and is the beginning of a record: its writer was stopped.
+    #[error("{name}:{line}: the last result is cut off and is left out")]
+    Cut {
+        /// Where the records come from.
+        name: String,
+        /// Line number, from 1.
+        line: u64,
+    },
 }
 
 /// Appends `record` and a line end to `out`.
@@ -155,7 +163,13 @@ impl<R: BufRead> Iterator for Reader<R> {
                 return Some(Err(error));
             }
             if !self.buffer.trim_ascii().is_empty() {
-                return Some(parse(&self.buffer).map_err(|reason| self.refuse(reason)));
+                return Some(parse(&self.buffer).map_err(|fault| match fault {
+                    Fault::Ends if !self.buffer.ends_with(b"\n") => {
+                        ReadError::Cut { name: self.name.clone(), line: self.line }
+                    }
+                    Fault::Ends => self.refuse("the line ends inside it".to_owned()),
+                    Fault::Other(reason) => self.refuse(reason),
+                }));
             }
         }
     }
@@ -189,21 +203,36 @@ struct Line<'a> {
     headers: Option<HeaderMap>,
 }
 
-fn parse(line: &[u8]) -> Result<Record, String> {
+/// Why a line is no record.
+enum Fault {
+    /// It stops in the middle of one.
+    Ends,
+    Other(String),
+}
+
+fn parse(line: &[u8]) -> Result<Record, Fault> {
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err(Fault::Other(
+            "the line does not begin with `{`; gob or CSV from vegeta: pipe it through `vegeta encode`"
+                .to_owned(),
+        ));
+    }
     let line: Line<'_> = serde_json::from_slice(line).map_err(|error| {
+        if error.is_eof() {
+            return Fault::Ends;
+        }
         // Each record is one line to the parser: its `line 1` would contradict ours.
-        error.to_string().replace(" at line 1 column ", " at column ")
+        Fault::Other(error.to_string().replace(" at line 1 column ", " at column "))
     })?;
-    let timestamp: Timestamp = line
-        .timestamp
-        .parse()
-        .map_err(|_| format!("timestamp: expected an RFC 3339 time, found `{}`", line.timestamp))?;
+    let timestamp: Timestamp = line.timestamp.parse().map_err(|_| {
+        Fault::Other(format!("timestamp: expected an RFC 3339 time, found `{}`", line.timestamp))
+    })?;
     let body = match line.body {
         None => None,
         Some(text) => Some(
             STANDARD
                 .decode(text.as_bytes())
-                .map_err(|error| format!("body: expected base64: {error}"))?,
+                .map_err(|error| Fault::Other(format!("body: expected base64: {error}")))?,
         ),
     };
     Ok(Record {
@@ -295,7 +324,11 @@ mod tests {
         append(&mut good, &record());
         for (line, reason) in [
             ("{}", "missing field `code` at column 2"),
-            ("nonsense", "expected ident at column 2"),
+            (
+                "nonsense",
+                "the line does not begin with `{`; gob or CSV from vegeta: pipe it through `vegeta encode`",
+            ),
+            ("{\"code\":20", "the line ends inside it"),
             (
                 r#"{"code":70000,"timestamp":"","latency":1}"#,
                 "invalid value: integer `70000`, expected u16 at column 13",
@@ -317,6 +350,19 @@ mod tests {
             let expected = format!("r.json:2: expected a result as a JSON object: {reason}");
             assert_eq!(read(&text), [Err(expected), Ok(record())]);
         }
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_is_the_last_ones_lot() {
+        let mut line = Vec::new();
+        append(&mut line, &record());
+        // All but its end, and with that it is whole.
+        for len in 1..line.len() - 1 {
+            let records = read(&[&line, &line[..len]].concat());
+            let cut = "r.json:2: the last result is cut off and is left out".to_owned();
+            assert_eq!(records, [Ok(record()), Err(cut)], "after {len} bytes");
+        }
+        assert_eq!(read(&[&line, &line[..line.len() - 1]].concat()), [Ok(record()), Ok(record())]);
     }
 
     fn any_record() -> impl Strategy<Value = Record> {

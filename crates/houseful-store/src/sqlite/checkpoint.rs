@@ -12,17 +12,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use rusqlite::Connection;
 use rusqlite::hooks::Wal;
+use rusqlite::{Connection, ErrorCode};
 
+use super::lock::StoreLock;
 use super::write::WriteConnection;
-use crate::OpenError;
+use crate::{OpenError, StoreError};
 
 /// A page of the store, and about a frame of its WAL.
 pub(crate) const PAGE_BYTES: u64 = 4_096;
 
-/// Past this the writer copies the WAL into the store.
-const WAL_SOFT_BYTES: u64 = 16 << 20;
+/// Past this the writer copies the WAL into the store. Just below the 4,062
+/// pages that the first part of the WAL's index has room for: on a full disk the
+/// index could not grow.
+const WAL_SOFT_BYTES: u64 = 4_000 * PAGE_BYTES;
 
 /// Past this it also makes sure that the WAL starts over.
 const WAL_HARD_BYTES: u64 = 32 << 20;
@@ -48,40 +51,69 @@ pub(crate) struct Checkpoints {
 impl Checkpoints {
     /// To be called between two commits.
     ///
-    /// A checkpoint that fails is nobody's commit: what was acknowledged stays
-    /// in the WAL, so it is reported and tried again later.
-    pub(crate) fn run_if_due(&mut self, writer: &WriteConnection, gate: &ReadersGate) {
+    /// A checkpoint that fails is nobody's commit: what was acknowledged is in
+    /// the WAL, which starts over only when all of it was copied and synced. So
+    /// it is reported, and done again later.
+    ///
+    /// # Errors
+    /// If a part was copied and its own sync failed, or the store is damaged.
+    pub(crate) fn run_if_due(
+        &mut self,
+        writer: &WriteConnection,
+        lock: &StoreLock,
+        gate: &ReadersGate,
+    ) -> Result<(), StoreError> {
         let wal_bytes = writer.wal_bytes();
         if wal_bytes < WAL_SOFT_BYTES {
             self.next_bytes = 0;
-            return;
+            return Ok(());
         }
         if wal_bytes < self.next_bytes {
-            return;
+            return Ok(());
         }
-        let copied = if wal_bytes < WAL_HARD_BYTES {
-            run(&writer.db, "PASSIVE")
+        // If it helps, the next commit starts the WAL over, far below this.
+        self.next_bytes = wal_bytes + RETRY_BYTES;
+        if wal_bytes < WAL_HARD_BYTES {
+            run(&writer.db, "PASSIVE", lock)
         } else {
             let _no_readers = gate.write().unwrap_or_else(PoisonError::into_inner);
-            run(&writer.db, "RESTART")
-        };
-        match copied {
-            Ok(Copied::All) => {}
-            Ok(Copied::Part { wal_pages, copied_pages }) => {
-                tracing::debug!(wal_pages, copied_pages, "readers held up a checkpoint");
-            }
-            Err(error) => tracing::warn!(%error, "cannot checkpoint; it will be tried again"),
+            run(&writer.db, "RESTART", lock)
         }
-        // If it helped, the next commit starts the WAL over, far below this.
-        self.next_bytes = wal_bytes + RETRY_BYTES;
     }
 }
 
 /// Copies what it can when space has run out: a WAL that starts over needs
 /// none for its next commit.
-pub(crate) fn make_room(writer: &WriteConnection) {
-    if let Err(error) = run(&writer.db, "PASSIVE") {
-        tracing::debug!(%error, "cannot checkpoint on a full disk");
+///
+/// # Errors
+/// As [`Checkpoints::run_if_due`].
+pub(crate) fn make_room(writer: &WriteConnection, lock: &StoreLock) -> Result<(), StoreError> {
+    run(&writer.db, "PASSIVE", lock)
+}
+
+fn run(db: &Connection, mode: &str, lock: &StoreLock) -> Result<(), StoreError> {
+    match try_run(db, mode) {
+        Ok(Copied::All) => Ok(()),
+        Ok(Copied::Part { wal_pages, copied_pages }) => {
+            tracing::debug!(wal_pages, copied_pages, "readers held up a checkpoint");
+            // SQLite counts these pages as copied and never copies them again,
+            // but syncs after the last of the WAL only; if that sync fails, its
+            // next try covers what it copies then. So these are synced here.
+            lock.sync().map_err(StoreError::Sync)
+        }
+        Err(error) => match StoreError::sort(error) {
+            StoreError::Unknown(error)
+                if error.sqlite_error_code() != Some(ErrorCode::SystemIoFailure) =>
+            {
+                Err(StoreError::Unknown(error))
+            }
+            // Nothing of it counts as copied, so the next one copies it again.
+            error => {
+                let reason = error.reason();
+                tracing::warn!(reason, "cannot checkpoint; it will be tried again");
+                Ok(())
+            }
+        },
     }
 }
 
@@ -90,7 +122,7 @@ enum Copied {
     Part { wal_pages: i64, copied_pages: i64 },
 }
 
-fn run(db: &Connection, mode: &str) -> rusqlite::Result<Copied> {
+fn try_run(db: &Connection, mode: &str) -> rusqlite::Result<Copied> {
     db.busy_timeout(READERS_WAIT)?;
     let result = db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))

@@ -18,7 +18,7 @@ use crate::OpenError;
 /// closed after SQLite has closed it.
 #[derive(Debug)]
 pub(crate) struct StoreLock {
-    _file: File,
+    file: File,
     /// The store's real path, beside which the WAL lies.
     pub(crate) path: PathBuf,
 }
@@ -61,8 +61,37 @@ impl StoreLock {
         if is_new {
             sync_new_file(&file, &path).map_err(failed)?;
         }
-        Ok(StoreLock { _file: file, path })
+        refuse_foreign_wal(named, &path, metadata.len())?;
+        Ok(StoreLock { file, path })
     }
+
+    /// Whether the store's name still leads to the store. If the file was moved
+    /// or removed, what is written goes where nobody will look for it.
+    pub(crate) fn is_in_place(&self) -> bool {
+        let ids = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        match (std::fs::metadata(&self.path), self.file.metadata()) {
+            (Ok(named), Ok(held)) => ids(named) == ids(held),
+            _ => false,
+        }
+    }
+
+    /// Syncs what a checkpoint has written so far. SQLite does so only after a
+    /// whole one.
+    pub(crate) fn sync(&self) -> std::io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// Refuses a new store beside whose name another's WAL lies: that store was
+/// moved away, perhaps while it was served, and its newest readings are in there.
+fn refuse_foreign_wal(named: &Path, path: &Path, len: u64) -> Result<(), OpenError> {
+    let mut wal = path.to_owned().into_os_string();
+    wal.push("-wal");
+    let wal = PathBuf::from(wal);
+    if len == 0 && wal.metadata().is_ok_and(|wal| wal.len() > 0) {
+        return Err(OpenError::ForeignWal { path: named.to_owned(), wal });
+    }
+    Ok(())
 }
 
 /// A new file's name is durable only when its directory is synced.

@@ -78,12 +78,16 @@ impl Reader {
         let failed = |source| OpenError::File { path: path.to_owned(), source };
         let real = path.canonicalize().map_err(failed)?;
         let links = std::fs::metadata(&real).map_err(failed)?.nlink();
+        if !real.is_file() {
+            let found = "it is not a regular file".to_owned();
+            return Err(OpenError::Foreign { path: path.to_owned(), found });
+        }
         let mut wal = real.clone().into_os_string();
         wal.push("-wal");
-        if links > 1 && real.is_file() && !Path::new(&wal).exists() {
+        if links > 1 && !Path::new(&wal).exists() {
             return Err(OpenError::HardLinks { path: path.to_owned(), links });
         }
-        Reader::connect(path, None)
+        Reader::connect(&real, None)
     }
 
     /// Opens a store that this process writes to. Nothing but SQLite touches

@@ -129,7 +129,8 @@ impl WriteConnection {
         if stored {
             transaction.commit()?;
         } else {
-            // Only copies, whose originals an earlier commit has synced.
+            // Only copies, whose originals an earlier commit has synced, names
+            // and all: so what `names` has learnt here is in the tables.
             transaction.rollback()?;
         }
         Ok(applied)
@@ -150,10 +151,16 @@ impl WriteConnection {
     pub(crate) fn finish(self) {
         let emptied = self
             .db
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            // The last to close an empty WAL may delete it.
-            .and_then(|()| {
-                self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+            .and_then(|busy| match busy {
+                // The last to close an empty WAL may delete it.
+                0 => self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false),
+                _ => {
+                    tracing::info!(
+                        "another process reads the store; the next start empties the WAL"
+                    );
+                    Ok(true)
+                }
             });
         if let Err(error) = emptied {
             tracing::warn!(%error, "cannot checkpoint at the end; the next start will");

@@ -1,0 +1,119 @@
+//! `houseful export`.
+
+mod lines;
+mod output;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+use houseful_model::Millis;
+use houseful_model::emission::check_id;
+use houseful_store::{Cursor, Filter, Order, Reader};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use self::lines::Lines;
+use self::output::Output;
+use crate::cli::{ExportArgs, ExportFormat};
+use crate::config::{process_environment, store_path};
+use crate::interrupt;
+
+/// Readings per look into the store; between two nothing is held.
+const PAGE: usize = 2_000;
+
+/// Checks what was asked, then writes it.
+pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
+    let store = store_path(&args.store, &process_environment)?;
+    let mut filter = Filter {
+        badge_id: args.badge.clone(),
+        from: args.from.as_deref().map(|text| parse_time("--from", text)).transpose()?,
+        to: args.to.as_deref().map(|text| parse_time("--to", text)).transpose()?,
+        id_max: None,
+    };
+    if let Some(badge) = &filter.badge_id {
+        check_id(badge).map_err(|fault| anyhow!("--badge: {fault}"))?;
+    }
+    if let (Some(from), Some(to)) = (filter.from, filter.to)
+        && from > to
+    {
+        bail!("--from: expected a time that is not after --to {to}, found {from}");
+    }
+    if let Some(path) = &args.output {
+        output::refuse_store(path, &store)?;
+    }
+    let mut reader = Reader::open(&store)?;
+    filter.id_max = Some(reader.newest_id()?);
+
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let mut output = match &args.output {
+        Some(path) => Output::open(path, || stop_on_interrupt(&interrupted))?,
+        None => Output::stdout(),
+    };
+    write_all(&mut reader, &filter, args.format, &interrupted, output.writer())?;
+    output.finish()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A first interrupt ends the export between two pages, so that no unfinished
+/// file stays; a second one at once.
+fn stop_on_interrupt(interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    let interrupted = interrupted.clone();
+    interrupt::on_each(move |interrupt| match interrupt.nth {
+        1 => interrupted.store(true, Ordering::Relaxed),
+        _ => interrupt.end(),
+    })
+}
+
+fn parse_time(flag: &str, text: &str) -> anyhow::Result<Millis> {
+    let parsed = match text.parse::<i64>() {
+        Ok(number) => Millis::from_wire_number(number),
+        Err(_) => Millis::parse_rfc3339(text),
+    };
+    parsed.map_err(|error| anyhow!("{flag}: {error}"))
+}
+
+fn write_all(
+    reader: &mut Reader,
+    filter: &Filter,
+    format: ExportFormat,
+    interrupted: &AtomicBool,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let progress = progress();
+    let mut lines = Lines::new(format, out)?;
+    let mut after = None;
+    loop {
+        if interrupted.load(Ordering::Relaxed) {
+            bail!("interrupted");
+        }
+        let readings = reader.page(filter, Order::OldestFirst, after, PAGE)?;
+        for reading in &readings {
+            lines.write(reading)?;
+        }
+        progress.inc(readings.len() as u64);
+        match readings.last() {
+            Some(last) if readings.len() == PAGE => after = Some(Cursor::past(last)),
+            _ => break,
+        }
+    }
+    lines.finish()?;
+    progress.finish_and_clear();
+    Ok(())
+}
+
+fn progress() -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let bar = ProgressBar::with_draw_target(None, target);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} readings, {per_sec}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

@@ -268,7 +268,7 @@ pub struct Summary {
     pub update_window: Duration,
     /// All advertising intervals together: how long to attack.
     pub duration: Duration,
-    /// Where [`write`] wrote, if not into the working directory.
+    /// Where [`write()`] wrote, if not into the working directory.
     pub directory: Option<PathBuf>,
 }
 

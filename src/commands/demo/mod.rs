@@ -1,0 +1,163 @@
+//! `houseful demo`: houses played against a collector, and every answer
+//! compared with what is stored.
+
+mod check;
+mod collector;
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use houseful_load::attack::{self, Hit, Options, Stop};
+use houseful_load::metrics::Metrics;
+use houseful_load::pacer::Pacer;
+use houseful_load::plan::Plan;
+use houseful_load::reports;
+use houseful_load::targets::{Header, HttpUrl, Target};
+use houseful_model::wire;
+
+use self::check::{Check, Payload, identity_of, read_exported};
+use self::collector::{Collector, this_program};
+use super::load::{Live, stop_on_interrupt};
+use crate::cli::DemoArgs;
+
+const BADGES_PER_HOUSE: u32 = 20;
+/// Kept of each answer: a reading is shorter.
+const ANSWER_BYTES_MAX: usize = 4_096;
+
+/// Each emission is kept with its answer: this many take about 1 GiB.
+const EMISSIONS_MAX: u64 = 2_000_000;
+
+/// Plays, reports, compares.
+pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
+    let mut plan =
+        Plan { badges: args.houses * BADGES_PER_HOUSE, seconds: args.seconds, ..Plan::default() };
+    let summary = plan.summary();
+    if summary.emissions > EMISSIONS_MAX {
+        bail!(
+            "expected at most {EMISSIONS_MAX} emissions, for every answer is kept; found {}: --houses {} × {BADGES_PER_HOUSE} badges × {} Pis × --seconds {}",
+            summary.emissions,
+            args.houses,
+            plan.pis,
+            args.seconds
+        );
+    }
+    // From here on an interrupt does not end us: the collector would be left behind.
+    let stop = stop_on_interrupt()?;
+    let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let store = directory.path().join("houseful.db");
+    let collector = Collector::start(&store)?;
+    plan.url = format!("{}/rssi_readings", collector.url).parse::<HttpUrl>()?;
+    print(format_args!(
+        "collector    {} on a temporary store\n\
+         playing      {} houses, {} badges, {} Pis each, for {} s: {} emissions at {} a second, 1 in {} new\n",
+        collector.url,
+        args.houses,
+        plan.badges,
+        plan.pis,
+        plan.seconds,
+        summary.emissions,
+        summary.rate(),
+        summary.emissions_per_payload()
+    ))?;
+
+    let payloads = payloads(&plan);
+    let hits = play(&plan, &payloads, &stop)?;
+    let mut metrics = Metrics::new();
+    for hit in &hits {
+        metrics.add(&hit.record);
+    }
+    print(format_args!("\n"))?;
+    reports::text::write(&mut std::io::stdout().lock(), &metrics.summary())
+        .context("cannot print the report")?;
+
+    collector.stop()?;
+    let exported = directory.path().join("readings.ndjson");
+    export(&store, &exported)?;
+    let check = Check::new(&payloads, &hits, &read_exported(&exported)?);
+    print(format_args!("\n{check}"))?;
+    let (played, planned) = (hits.len() as u64, summary.emissions);
+    if played < planned {
+        let verdict = verdict(check.is_clean());
+        print(format_args!(
+            "interrupted after {played} of {planned}; what was answered is {verdict}\n"
+        ))?;
+        return Ok(ExitCode::FAILURE);
+    }
+    let is_right = check.is_right(summary.payloads);
+    print(format_args!("{}\n", verdict(is_right)))?;
+    Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints on stdout. If nobody reads there any more, the demo ends.
+fn print(text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
+    std::io::stdout().write_fmt(text).context("cannot write to stdout")
+}
+
+fn verdict(is_clean: bool) -> &'static str {
+    if is_clean { "clean" } else { "NOT CLEAN" }
+}
+
+/// The payload of each emission, in the order of sending.
+fn payloads(plan: &Plan) -> Vec<Arc<Payload>> {
+    let mut known: HashMap<(u32, u64), Arc<Payload>> = HashMap::new();
+    let payload = |badge, window| {
+        let body: Arc<[u8]> = plan.body(badge, window).into_bytes().into();
+        let emission = wire::parse(&body).expect("the plan makes emissions");
+        let identity = identity_of(&emission);
+        Arc::new(Payload { body, identity })
+    };
+    plan.emissions()
+        .map(|emission| {
+            let (badge, window) = (emission.badge, emission.window);
+            known.entry((badge, window)).or_insert_with(|| payload(badge, window)).clone()
+        })
+        .collect()
+}
+
+fn play(plan: &Plan, payloads: &[Arc<Payload>], stop: &Stop) -> anyhow::Result<Vec<Hit>> {
+    let json: Header = "Content-Type: application/json".parse()?;
+    let targets: Vec<Target> = payloads
+        .iter()
+        .map(|payload| Target {
+            method: "POST".to_owned(),
+            url: plan.url.clone(),
+            headers: vec![json.clone()],
+            body: payload.body.clone(),
+        })
+        .collect();
+    let summary = plan.summary();
+    let pacer = Pacer::new(summary.rate().parse()?, Some(summary.duration));
+    let options = Options {
+        body_max: Some(ANSWER_BYTES_MAX),
+        keep_headers: false,
+        timeout: Some(Duration::from_secs(30)),
+        ..Options::default()
+    };
+    let mut live = Live::new(pacer.requests_total());
+    let mut hits = Vec::with_capacity(targets.len());
+    attack::run(targets, pacer, &options, stop, |hit| {
+        live.hit(hit.record.code);
+        hits.push(hit);
+    })?;
+    live.finish();
+    Ok(hits)
+}
+
+fn export(store: &Path, to: &Path) -> anyhow::Result<()> {
+    let status = this_program()?
+        .args(["export", "--format", "ndjson", "--store"])
+        .arg(format!("sqlite:{}", store.display()))
+        .arg("--output")
+        .arg(to)
+        .status()
+        .context("cannot start the export")?;
+    if !status.success() {
+        bail!("the export ended with {status}");
+    }
+    Ok(())
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::support::{PATIENCE, temp_dir, wait_until};
+use super::support::{PATIENCE, program, temp_dir, wait_until};
 
 /// bash with `houseful` on the `PATH`, and a `TMPDIR` of its own, by which what
 /// it leaves behind is found.
@@ -25,7 +25,7 @@ fn shell(script: &str, dir: &Path) -> Output {
 }
 
 fn start(args: &[&str], dir: &Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_houseful"))
+    program()
         .args(args)
         .current_dir(dir)
         .env("TMPDIR", dir)
@@ -67,7 +67,7 @@ fn demo_ends_with_a_reader_that_has_seen_enough_and_leaves_nothing() {
 #[test]
 fn serve_goes_on_when_nobody_reads_its_log() {
     let dir = temp_dir();
-    let mut serve = Command::new(env!("CARGO_BIN_EXE_houseful"))
+    let mut serve = program()
         .args(["serve", "--listen", "127.0.0.1:0"])
         .current_dir(dir.path())
         .stderr(Stdio::piped())
@@ -190,13 +190,11 @@ fn a_report_outlives_the_first_ctrl_c_and_not_the_second() {
 fn a_hangup_drains_an_attack_unless_it_is_ignored() {
     let dir = temp_dir();
     std::fs::write(dir.path().join("targets.txt"), "GET http://127.0.0.1:1/\n").unwrap();
-    for (ignore, hangs_up) in [("", true), ("trap '' HUP; ", false)] {
-        let script = format!(
-            "{ignore}exec '{}' load attack -targets=targets.txt -rate=10 -duration=3s -output=results.json",
-            env!("CARGO_BIN_EXE_houseful")
-        );
-        let mut attack = Command::new("bash")
-            .args(["-c", &script])
+    let attack = "load attack -targets=targets.txt -rate=10 -duration=3s -output=results.json";
+    for (signals, hangs_up) in [("--default-signal", true), ("--ignore-signal=HUP", false)] {
+        let mut attack = Command::new("env")
+            .args([signals, env!("CARGO_BIN_EXE_houseful")])
+            .args(attack.split(' '))
             .current_dir(dir.path())
             .stderr(Stdio::null())
             .spawn()

@@ -86,7 +86,7 @@ impl Setup {
 
     /// The program with this store and environment; none of the caller's settings reaches it.
     pub(crate) fn command(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_houseful"));
+        let mut command = super::program();
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("HOUSEFUL_") {
                 command.env_remove(name);

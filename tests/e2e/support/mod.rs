@@ -10,6 +10,7 @@ pub(crate) mod rng;
 pub(crate) mod shell;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -26,6 +27,14 @@ pub(crate) fn temp_dir() -> TempDir {
 /// Cargo's directory for what tests leave behind, on the disk that the build is on.
 fn scratch_dir() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// The program, with every signal as a terminal's shell gives it: whoever runs
+/// the tests may ignore some (`nohup` does), and that would be inherited.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal", env!("CARGO_BIN_EXE_houseful")]);
+    command
 }
 
 /// Waits until `condition` holds.

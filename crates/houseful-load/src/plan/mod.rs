@@ -14,14 +14,17 @@
 //!
 //! The same plan gives the same bytes, on any machine.
 
-use std::fmt;
-use std::fs;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+mod files;
+mod summary;
+
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::files::write;
+pub use self::summary::{Ratio, Summary};
 use crate::duration::Go;
-use crate::targets::{Header, HttpUrl, http};
+use crate::targets::HttpUrl;
 
 /// The file of targets, inside the plan's folder.
 pub const TARGETS_FILE: &str = "targets.txt";
@@ -247,194 +250,6 @@ impl Plan {
     }
 }
 
-/// What a plan amounts to; displayed as the seed's generator printed it, and how to attack.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
-    /// Badges in all houses.
-    pub badges: u32,
-    /// Pis in each house.
-    pub pis: u32,
-    /// How long, as planned.
-    pub seconds: u32,
-    /// Targets in all.
-    pub emissions: u64,
-    /// Distinct payloads: what a collector must store.
-    pub payloads: u64,
-    /// Targets of one advertising interval.
-    pub emissions_per_interval: u64,
-    /// As planned.
-    pub advertising_interval: Duration,
-    /// As planned.
-    pub update_window: Duration,
-    /// All advertising intervals together: how long to attack.
-    pub duration: Duration,
-    /// Where [`write()`] wrote, if not into the working directory.
-    pub directory: Option<PathBuf>,
-}
-
-impl Summary {
-    /// The plan's rate as `-rate` takes it, exactly.
-    pub fn rate(&self) -> String {
-        if self.advertising_interval == Duration::from_secs(1) {
-            self.emissions_per_interval.to_string()
-        } else {
-            format!("{}/{}", self.emissions_per_interval, Go(self.advertising_interval))
-        }
-    }
-
-    /// How many emissions there are for each distinct payload, on average: one of them is new.
-    pub fn emissions_per_payload(&self) -> Ratio {
-        Ratio { numerator: self.emissions.into(), denominator: self.payloads.into() }
-    }
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hits = Ratio::per_second(self.emissions_per_interval, self.advertising_interval);
-        let writes = Ratio::per_second(self.payloads, self.duration);
-        // `1m0s` would do as well; the seed says `60s`.
-        let duration = match self.duration.subsec_nanos() {
-            0 => format!("{}s", self.duration.as_secs()),
-            _ => Go(self.duration).to_string(),
-        };
-        let flags =
-            format!("attack -targets={TARGETS_FILE} -rate={} -duration={duration}", self.rate());
-        writeln!(f, "{} emissions generated in {TARGETS_FILE}", self.emissions)?;
-        writeln!(f, "  {} badges", self.badges)?;
-        writeln!(f, "  {} pis", self.pis)?;
-        writeln!(f, "  {} seconds", self.seconds)?;
-        writeln!(f)?;
-        writeln!(f, "  1 out of {} is unique", self.emissions_per_payload())?;
-        writeln!(f)?;
-        writeln!(f, "  {hits} API hits per second")?;
-        writeln!(f, "  {writes} database writes per second")?;
-        writeln!(f, "Invoke like this:")?;
-        if let Some(directory) = &self.directory {
-            writeln!(f, "cd {}", shell_word(directory))?;
-        }
-        writeln!(f, "vegeta {flags} | vegeta report")?;
-        writeln!(f, "houseful load {flags} | houseful load report")
-    }
-}
-
-/// A quotient, displayed as a whole number if it is one, else with two decimals.
-#[derive(Debug, Clone, Copy)]
-pub struct Ratio {
-    /// What is divided.
-    pub numerator: u128,
-    /// By this; not 0.
-    pub denominator: u128,
-}
-
-impl Ratio {
-    fn per_second(count: u64, time: Duration) -> Ratio {
-        let numerator = u128::from(count) * Duration::from_secs(1).as_nanos();
-        Ratio { numerator, denominator: time.as_nanos() }
-    }
-}
-
-impl fmt::Display for Ratio {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ratio { numerator, denominator } = *self;
-        if numerator.is_multiple_of(denominator) {
-            write!(f, "{}", numerator / denominator)
-        } else {
-            write!(f, "{:.2}", numerator as f64 / denominator as f64)
-        }
-    }
-}
-
-/// The path as a shell reads it back.
-fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    // `cd` would take a leading dash for a flag.
-    let text = if text.starts_with('-') { format!("./{text}") } else { text };
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+,@%=:".contains(c);
-    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}
-
-/// Writes the plan's targets and bodies into `dir`, which is made if it is missing.
-///
-/// Bodies are named relative to `dir`, which has to be the working directory of the attack.
-/// An earlier plan is replaced only with `force`, and then only files that a plan wrote.
-///
-/// # Errors
-///
-/// See [`PlanError`]. If the plan is refused or an earlier one is in the way, nothing is written.
-pub fn write(dir: &Path, plan: &Plan, force: bool) -> Result<Summary, PlanError> {
-    plan.check()?;
-    let targets_path = dir.join(TARGETS_FILE);
-    let bodies_dir = dir.join(BODIES_DIR);
-    if !force
-        && let Some(path) =
-            [&targets_path, &bodies_dir].into_iter().find(|path| path.symlink_metadata().is_ok())
-    {
-        return Err(PlanError::Exists(path.clone()));
-    }
-    match bodies_dir.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => remove_bodies(&bodies_dir)?,
-        Ok(_) => return Err(PlanError::NotAFolder(bodies_dir)),
-        Err(_) => fs::create_dir_all(&bodies_dir).map_err(cannot_write(&bodies_dir))?,
-    }
-
-    for window in 0..plan.windows() {
-        for badge in 0..plan.badges {
-            let path = bodies_dir.join(body_name(badge, window));
-            fs::write(&path, plan.body(badge, window)).map_err(cannot_write(&path))?;
-        }
-    }
-    // Last and under its own name only when whole: whoever sees it can attack it.
-    let unfinished = dir.join(format!(".{TARGETS_FILE}.unfinished"));
-    write_targets(&unfinished, plan).map_err(cannot_write(&unfinished))?;
-    fs::rename(&unfinished, &targets_path).map_err(cannot_write(&targets_path))?;
-    let directory = Some(dir).filter(|dir| !matches!(dir.to_str(), Some("" | "." | "./")));
-    Ok(Summary { directory: directory.map(Path::to_owned), ..plan.summary() })
-}
-
-fn write_targets(path: &Path, plan: &Plan) -> io::Result<()> {
-    let content_type: Header =
-        "Content-Type: application/json".parse().expect("a header by its form");
-    let mut out = BufWriter::new(fs::File::create(path)?);
-    for emission in plan.emissions() {
-        let body_path = format!("{BODIES_DIR}/{}", body_name(emission.badge, emission.window));
-        http::write(
-            &mut out,
-            "POST",
-            &plan.url,
-            std::slice::from_ref(&content_type),
-            Some(&body_path),
-        )?;
-    }
-    out.flush()
-}
-
-fn body_name(badge: u32, window: u64) -> String {
-    format!("badge_{badge}_{window}.json")
-}
-
-/// Whether [`body_name`] may have made this name.
-fn is_body_name(name: &str) -> bool {
-    let numbers = name.strip_prefix("badge_").and_then(|rest| rest.strip_suffix(".json"));
-    numbers.and_then(|numbers| numbers.split_once('_')).is_some_and(|(badge, window)| {
-        [badge, window].iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-    })
-}
-
-fn remove_bodies(dir: &Path) -> Result<(), PlanError> {
-    for entry in fs::read_dir(dir).map_err(cannot_write(dir))? {
-        let entry = entry.map_err(cannot_write(dir))?;
-        if entry.file_name().to_str().is_some_and(is_body_name) {
-            fs::remove_file(entry.path()).map_err(cannot_write(&entry.path()))?;
-        }
-    }
-    Ok(())
-}
-
-fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> PlanError {
-    let path = path.to_owned();
-    |source| PlanError::Write { path, source }
-}
-
 /// Sebastiano Vigna's splitmix64 (public domain): small, fast, the same everywhere.
 struct SplitMix64(u64);
 
@@ -459,6 +274,9 @@ impl SplitMix64 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
     use crate::targets::{self, Target};
     use proptest::prelude::*;
@@ -486,71 +304,6 @@ mod tests {
             }
         }
         found
-    }
-
-    #[test]
-    fn summary_prints_as_the_seed_does() {
-        let expected = "\
-24000 emissions generated in targets.txt
-  100 badges
-  4 pis
-  60 seconds
-
-  1 out of 20 is unique
-
-  400 API hits per second
-  20 database writes per second
-Invoke like this:
-vegeta attack -targets=targets.txt -rate=400 -duration=60s | vegeta report
-houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful load report
-";
-        assert_eq!(Plan::default().summary().to_string(), expected);
-    }
-
-    #[test]
-    fn summary_of_odd_plans_stays_exact() {
-        let plan = Plan {
-            badges: 7,
-            pis: 3,
-            seconds: 2,
-            advertising_interval: Duration::from_millis(300),
-            update_window: Duration::from_millis(900),
-            ..Plan::default()
-        };
-        plan.check().unwrap();
-        let text = plan.summary().to_string();
-        for line in [
-            "126 emissions generated in targets.txt",
-            "  1 out of 9 is unique",
-            "  70 API hits per second",
-            "  7.78 database writes per second",
-            "vegeta attack -targets=targets.txt -rate=21/300ms -duration=1.8s | vegeta report",
-        ] {
-            assert!(text.lines().any(|l| l == line), "{line} in\n{text}");
-        }
-    }
-
-    #[test]
-    fn summary_counts_windows_that_the_end_cuts_short() {
-        for (seconds, unique, writes) in
-            [(10, "20", "20"), (7, "14", "28.57"), (3, "12", "33.33"), (21, "16.80", "23.81")]
-        {
-            let text = Plan { seconds, ..Plan::default() }.summary().to_string();
-            let unique = format!("\n  1 out of {unique} is unique\n");
-            let writes = format!("\n  {writes} database writes per second\n");
-            assert!(text.contains(&unique) && text.contains(&writes), "{text}");
-        }
-    }
-
-    #[test]
-    fn summary_says_where_to_invoke_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("Zoë's houses");
-        let text = write(&path, &small(), false).unwrap().to_string();
-        let cd = format!("\ncd '{}'\nvegeta ", path.display().to_string().replace('\'', r"'\''"));
-        assert!(text.contains(&cd), "{text}");
-        assert_eq!(shell_word(Path::new("a/b_c-1.d")), "a/b_c-1.d");
-        assert_eq!(shell_word(Path::new("-rf")), "./-rf");
     }
 
     #[test]

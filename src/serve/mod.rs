@@ -1,6 +1,7 @@
 //! The doors: sockets in, the store behind.
 //!
-//! Start: limits, store (durable before anyone is answered), sockets. End: stop
+//! Start: limits, addresses, store (durable before anyone is answered), and only
+//! then clients are let in. End: stop
 //! accepting, finish what was taken, sync, close.
 
 pub(crate) mod front;

@@ -1,8 +1,8 @@
 //! The doors: sockets in, the store behind.
 //!
 //! Start: limits, addresses, store (durable before anyone is answered), and only
-//! then clients are let in. End: stop
-//! accepting, finish what was taken, sync, close.
+//! then clients are let in. End: stop accepting, finish what was taken, sync,
+//! close.
 
 pub(crate) mod front;
 mod host;

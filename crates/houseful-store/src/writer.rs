@@ -15,7 +15,7 @@ use crate::store::{Health, Shared};
 use crate::{Arrival, Outcome, Refusal, StoreError};
 
 /// A commit begins at the earliest this long after the last one began. An idle
-/// collector answers at once, a busy one shares its syncs: a commit costs ten
+/// collector answers at once, a busy one shares its syncs: a commit costs many
 /// times what a row in it costs.
 const COMMIT_INTERVAL_MIN: Duration = Duration::from_millis(1);
 

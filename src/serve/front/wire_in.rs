@@ -102,6 +102,9 @@ impl Input {
             self.arrivals.clear();
             self.received.shrink_to(super::IDLE_BUFFER_BYTES);
             self.consumed = 0;
+        } else if self.consumed >= READ_BYTES {
+            // While more is received than read for, nobody else would.
+            self.forget_consumed();
         }
     }
 
@@ -251,5 +254,32 @@ impl Input {
             Poll::Pending
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::oracle::Bench;
+    use super::*;
+
+    /// A client that always sends on while it is answered, and always leaves a
+    /// part of a request behind, so that the buffer is never empty.
+    #[tokio::test]
+    async fn what_was_consumed_is_forgotten_while_more_comes() {
+        let front = Bench::new().front;
+        let mut input = Input::new(front.ingest.clone(), front.stopping.clone());
+        let mut stream = tokio::io::repeat(b'x');
+        for _ in 0..100 {
+            input.receive_until(&mut stream, tokio::task::yield_now()).await;
+            let left = input.bytes().len();
+            assert!((AHEAD_BYTES_MAX..AHEAD_BYTES_MAX + READ_BYTES).contains(&left), "{left}");
+            while input.bytes().len() > 300 {
+                input.consume(300);
+            }
+            let deadline = Instant::now() + std::time::Duration::from_secs(1);
+            assert_eq!(input.read(&mut stream, deadline).await, Wake::Bytes);
+            assert!(input.received.len() < 4 * READ_BYTES, "{} bytes", input.received.len());
+            assert!(input.arrivals.iter().all(|(to, _)| *to <= input.received.len()));
+        }
     }
 }

@@ -10,7 +10,7 @@
 //! Names are interned with their house, so a badge's number says its house too.
 //! The index begins with the minute, so that all badges write to the same few
 //! newest leaves: with (badge, t) each badge has a hot leaf of its own, and a
-//! commit dirties ten times the pages. Its price, that a badge's readings are
+//! commit dirties many times the pages. Its price, that a badge's readings are
 //! found only by walking minutes, is paid by `badge_hour`: one row per badge
 //! and hour, so that silent hours are never walked.
 

@@ -22,7 +22,7 @@ fn a_store_moved_under_its_collector_takes_nothing_more() {
     assert_eq!(failure.status.code(), Some(2));
     assert!(failure.stderr.contains("houseful.db-wal"), "{}", failure.stderr);
 
-    std::fs::remove_file(setup.store_path()).unwrap();
+    assert!(!setup.store_path().exists(), "a refusal leaves nothing");
     std::fs::rename(dir.path().join("moved.db"), setup.store_path()).unwrap();
     let houseful = setup.start();
     // What was acknowledged is in it, and what was not is taken now.

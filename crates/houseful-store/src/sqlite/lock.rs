@@ -29,6 +29,10 @@ impl StoreLock {
     pub(crate) fn acquire(named: &Path) -> Result<StoreLock, OpenError> {
         let failed = |source| OpenError::File { path: named.to_owned(), source };
         let is_new = !named.exists();
+        if is_new {
+            // Before there is a file, so that a refusal leaves none.
+            refuse_foreign_wal(named, named, 0)?;
+        }
         let file = OpenOptions::new()
             .read(true)
             .write(true)

@@ -8,6 +8,7 @@ use houseful_model::{Emission, Heard, Millis};
 use houseful_store::{Arrival, Outcome, Refusal, Store, Submitted};
 use tokio::sync::oneshot;
 
+use super::refused::{Reason, Refused};
 use super::reply::{After, Reply};
 
 /// The largest body of one emission, in bytes.
@@ -25,6 +26,7 @@ const BEHIND_NEWEST_MS_MAX: i64 = 60_000;
 #[derive(Clone)]
 pub(crate) struct Ingest {
     store: Arc<Store>,
+    refused: Arc<Refused>,
 }
 
 /// An answer, or where it will come from.
@@ -57,7 +59,7 @@ impl Answer {
 
 impl Ingest {
     pub(crate) fn new(store: Arc<Store>) -> Ingest {
-        Ingest { store }
+        Ingest { store, refused: Arc::default() }
     }
 
     /// Now, for a request whose head just arrived.
@@ -67,43 +69,90 @@ impl Ingest {
 
     /// Parses, checks and submits one emission. Never waits.
     pub(crate) fn post(&self, body: &[u8], arrival: Arrival) -> Answer {
-        let emission = match wire::parse(body) {
-            Ok(emission) => emission,
-            Err(WireError::Broken(error)) => {
-                return Answer::Now(Reply::error(400, error).closing());
+        let (emission, t) = match self.check(body, arrival) {
+            Ok(checked) => checked,
+            Err(fault) => {
+                self.refused.note(fault.reason);
+                return Answer::Now(fault.reply());
             }
-            Err(WireError::Invalid(errors)) => return Answer::Now(Reply::errors(400, &errors)),
-        };
-        let t = match emission.heard.resolve(arrival.wall) {
-            // Ours alone: the Pi gave no time.
-            Ok(t) if t < Millis::YEAR_2000 => return Answer::Now(clock_is_wrong(arrival.wall)),
-            Ok(t) => t,
-            Err(fault) => return Answer::Now(self.untimely(&emission, &fault, arrival.wall)),
         };
         match self.store.submit(emission, t, arrival) {
             Submitted::Duplicate => Answer::Now(Reply::duplicate()),
             Submitted::Queued(outcome) => Answer::Later(outcome),
-            Submitted::Refused(refusal) => Answer::Now(Reply::refused(&refusal)),
+            Submitted::Refused(refusal) => {
+                self.refused.note(reason_of(&refusal));
+                Answer::Now(Reply::refused(&refusal))
+            }
         }
     }
 
+    /// An emission and its time, or what is wrong with it; touches nothing.
+    ///
     /// 400 is final for a Pi, so it is said only where the emission alone is to
     /// blame; if our clock may be, it is 503.
-    fn untimely(&self, emission: &Emission<'_>, fault: &HeardFault, now: Millis) -> Reply {
-        match (fault, emission.heard) {
-            (HeardFault::Ahead { .. }, _) => match disbelief(now, self.store.newest_t()) {
-                Some(reason) => Reply::error(503, reason),
-                None => Reply::error(400, fault.to_string()),
-            },
+    pub(crate) fn check<'a>(
+        &self,
+        body: &'a [u8],
+        arrival: Arrival,
+    ) -> Result<(Emission<'a>, Millis), Fault> {
+        let emission = wire::parse(body).map_err(|error| match error {
+            WireError::Broken(error) => Fault::new(Reason::Broken, error.to_string()),
+            WireError::Invalid(errors) => Fault { reason: Reason::Invalid, errors },
+        })?;
+        let now = arrival.wall;
+        match (emission.heard.resolve(now), emission.heard) {
+            // Ours alone: the Pi gave no time.
+            (Ok(t), _) if t < Millis::YEAR_2000 => Err(clock_is_wrong(now)),
+            (Ok(t), _) => Ok((emission, t)),
+            (Err(fault @ HeardFault::Ahead { .. }), _) => {
+                Err(match disbelief(now, self.store.newest_t()) {
+                    Some(reason) => Fault::new(Reason::Clock, reason),
+                    None => Fault::new(Reason::Ahead, fault.to_string()),
+                })
+            }
             // Counted back from our clock, by at most 400 days.
-            (HeardFault::TooOld { .. }, Heard::Ago(_) | Heard::OnArrival) => clock_is_wrong(now),
-            (HeardFault::TooOld { .. }, Heard::At(_)) => Reply::error(400, fault.to_string()),
+            (Err(HeardFault::TooOld { .. }), Heard::Ago(_) | Heard::OnArrival) => {
+                Err(clock_is_wrong(now))
+            }
+            (Err(fault @ HeardFault::TooOld { .. }), Heard::At(_)) => {
+                Err(Fault::new(Reason::TooOld, fault.to_string()))
+            }
         }
     }
 }
 
-fn clock_is_wrong(now: Millis) -> Reply {
-    Reply::error(503, format!("the collector's clock says {now}, which cannot be; set it"))
+/// What is wrong with an emission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) reason: Reason,
+    /// One line each, not empty.
+    pub(crate) errors: Vec<String>,
+}
+
+impl Fault {
+    fn new(reason: Reason, error: String) -> Fault {
+        Fault { reason, errors: vec![error] }
+    }
+
+    fn reply(&self) -> Reply {
+        let reply = Reply::errors(self.reason.status(), &self.errors);
+        // What follows broken JSON may be the rest of it.
+        if self.reason == Reason::Broken { reply.closing() } else { reply }
+    }
+}
+
+fn reason_of(refusal: &Refusal) -> Reason {
+    match refusal {
+        Refusal::QueueFull => Reason::QueueFull,
+        Refusal::Unavailable(_) => Reason::Unavailable,
+        Refusal::Failed(_) => Reason::Failed,
+        Refusal::Stopping => Reason::Stopping,
+    }
+}
+
+fn clock_is_wrong(now: Millis) -> Fault {
+    let error = format!("the collector's clock says {now}, which cannot be; set it");
+    Fault::new(Reason::Clock, error)
 }
 
 /// Why our clock cannot be believed when it calls an emission ahead of it.

@@ -10,6 +10,7 @@ mod ingest;
 mod listen;
 mod media;
 mod readings;
+mod refused;
 mod reply;
 mod router;
 

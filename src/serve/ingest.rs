@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use houseful_model::emission::HeardFault;
-use houseful_model::wire::{self, WireError};
+use houseful_model::wire::{self, Ids, WireError};
 use houseful_model::{Emission, Heard, Millis};
 use houseful_store::{Arrival, Outcome, Refusal, Store, Submitted};
 use tokio::sync::oneshot;
@@ -33,7 +33,28 @@ pub(crate) struct Ingest {
 pub(crate) enum Answer {
     Now(Reply),
     /// The writer has it.
-    Later(oneshot::Receiver<Outcome>),
+    Later(Queued),
+}
+
+/// An emission that the writer has.
+pub(crate) struct Queued {
+    outcome: oneshot::Receiver<Outcome>,
+    /// Whose it is, and where to say so if the writer refuses it.
+    ids: Ids<'static>,
+    refused: Arc<Refused>,
+}
+
+impl Queued {
+    async fn reply(self) -> Reply {
+        // A writer that is gone without a word leaves nothing known.
+        let gone =
+            |_| Outcome::Refused(Refusal::Failed("the writer ended, see the log".to_owned()));
+        let outcome = self.outcome.await.unwrap_or_else(gone);
+        if let Outcome::Refused(refusal) = &outcome {
+            self.refused.note(reason_of(refusal), self.ids, &[refusal.to_string()]);
+        }
+        Reply::of(&outcome)
+    }
 }
 
 impl Answer {
@@ -46,13 +67,7 @@ impl Answer {
     pub(crate) async fn reply(self) -> Reply {
         match self {
             Answer::Now(reply) => reply,
-            Answer::Later(outcome) => match outcome.await {
-                Ok(outcome) => Reply::of(&outcome),
-                // The writer is gone without a word, so nothing is known.
-                Err(_) => {
-                    Reply::refused(&Refusal::Failed("the writer ended, see the log".to_owned()))
-                }
-            },
+            Answer::Later(queued) => queued.reply().await,
         }
     }
 }
@@ -60,6 +75,11 @@ impl Answer {
 impl Ingest {
     pub(crate) fn new(store: Arc<Store>) -> Ingest {
         Ingest { store, refused: Arc::default() }
+    }
+
+    /// What was not acknowledged; whoever refuses an emission notes it here.
+    pub(crate) fn refused(&self) -> &Refused {
+        &self.refused
     }
 
     /// Now, for a request whose head just arrived.
@@ -72,15 +92,19 @@ impl Ingest {
         let (emission, t) = match self.check(body, arrival) {
             Ok(checked) => checked,
             Err(fault) => {
-                self.refused.note(fault.reason);
+                self.refused.note(fault.reason, Ids::read(body), &fault.errors);
                 return Answer::Now(fault.reply());
             }
         };
+        let ids = Ids::of(&emission);
         match self.store.submit(emission, t, arrival) {
             Submitted::Duplicate => Answer::Now(Reply::duplicate()),
-            Submitted::Queued(outcome) => Answer::Later(outcome),
+            Submitted::Queued(outcome) => {
+                let refused = self.refused.clone();
+                Answer::Later(Queued { outcome, ids: ids.into_owned(), refused })
+            }
             Submitted::Refused(refusal) => {
-                self.refused.note(reason_of(&refusal));
+                self.refused.note(reason_of(&refusal), ids, &[refusal.to_string()]);
                 Answer::Now(Reply::refused(&refusal))
             }
         }
@@ -141,7 +165,8 @@ impl Fault {
     }
 }
 
-fn reason_of(refusal: &Refusal) -> Reason {
+/// Why the store took no emission, in one word.
+pub(crate) fn reason_of(refusal: &Refusal) -> Reason {
     match refusal {
         Refusal::QueueFull => Reason::QueueFull,
         Refusal::Unavailable(_) => Reason::Unavailable,

@@ -12,6 +12,7 @@
 //! first.
 
 mod faults;
+mod ids;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -24,6 +25,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAcces
 use serde_json::value::RawValue;
 
 use self::faults::Faults;
+pub use self::ids::Ids;
 use crate::emission::{BEACONS_MAX, check_id};
 use crate::show::{escaped, quoted};
 use crate::{Beacon, Emission, Heard};

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         badge_id: args.badge.clone(),
         from: args.from.as_deref().map(|text| parse_time("--from", text)).transpose()?,
         to: args.to.as_deref().map(|text| parse_time("--to", text)).transpose()?,
-        id_max: None,
+        ..Filter::default()
     };
     if let Some(badge) = &filter.badge_id {
         check_id(badge).map_err(|fault| anyhow!("--badge: {fault}"))?;

@@ -11,6 +11,7 @@ mod config;
 pub mod fuzzing;
 mod go_flags;
 mod interrupt;
+mod rows;
 mod serve;
 
 use std::io::Write;

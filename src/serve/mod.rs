@@ -4,11 +4,15 @@
 //! then clients are let in. End: stop accepting, finish what was taken, sync,
 //! close.
 
+mod accept;
+mod chunks;
+mod cursor;
 pub(crate) mod front;
 mod host;
 mod ingest;
 mod listen;
 mod media;
+mod parameters;
 mod readings;
 mod refused;
 mod reply;

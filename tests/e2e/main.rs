@@ -19,6 +19,7 @@ mod one_serve;
 mod overload;
 mod power_cut;
 mod proxy;
+mod queries;
 mod race;
 mod readme;
 mod seed;

@@ -50,6 +50,18 @@ impl Millis {
             .ok_or_else(|| format!("expected a date and time that exist, found {}", quoted(text)))
     }
 
+    /// Reads a time as people and queries write it: RFC 3339 or Unix
+    /// milliseconds.
+    ///
+    /// # Errors
+    /// What was expected and what was found, without the key's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text.parse::<i64>() {
+            Ok(number) => Self::from_wire_number(number),
+            Err(_) => Self::parse_rfc3339(text),
+        }
+    }
+
     /// Takes a number for Unix milliseconds, unless it is plainly another unit.
     ///
     /// The years 2000 to 9999 in seconds, milliseconds, microseconds and
@@ -300,6 +312,15 @@ mod tests {
                 Err(format!("expected Unix milliseconds, found {number}{instead}"))
             );
         }
+    }
+
+    #[test]
+    fn a_text_is_a_number_or_a_date() {
+        for text in ["1795552140123", "2026-11-24T20:29:00.123Z"] {
+            assert_eq!(Millis::parse(text), Ok(Millis(T + 123)));
+        }
+        assert!(Millis::parse("1795552140").unwrap_err().ends_with("looks like seconds"));
+        assert!(Millis::parse("yesterday").unwrap_err().starts_with("expected RFC 3339"));
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub use decide::{Near, Question, Verdict, decide};
 pub use error::{OpenError, ReadError, StoreError};
 pub use item::{Arrival, Item, Outcome, Refusal};
 pub use recent::{Fingerprint, Recent};
-pub use sqlite::read::{Cursor, Filter, Order, Reader};
+pub use sqlite::read::Reader;
+pub use sqlite::walk::{Cursor, Filter, Keys, Order};
 pub use store::{Health, Options, Store, Submitted};
 
 /// The house of every row until a token names another.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use houseful_model::{Beacon, Emission, Heard, Millis, Reading};
 use houseful_store::{
-    Arrival, Cursor, Filter, Health, OpenError, Options, Order, Outcome, Reader, Store, Submitted,
+    Arrival, Cursor, Filter, Health, Keys, OpenError, Options, Order, Outcome, Reader, Store,
+    Submitted,
 };
 use proptest::prelude::*;
 
@@ -219,6 +220,67 @@ fn pages_neither_skip_nor_repeat() {
             assert_eq!(newest, want, "{filter:?}");
         }
     }
+}
+
+#[test]
+fn readings_of_a_pi_are_those_that_it_heard_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("h.db");
+    let store = open(&path);
+    let by = |pi: &'static str, badge, t| {
+        let emission = Emission { pi_id: Cow::Borrowed(pi), ..emission(badge, -50) };
+        matches!(submit(&store, emission, t), Outcome::Stored(_))
+    };
+    assert!(by("seldom", "b", BASE - 10_000));
+    assert!(by("often", "b", BASE));
+    // More than one read looks at lie between those that are wanted.
+    let many = "WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 12000)
+        INSERT INTO reading(t, badge, pi, beacons) SELECT r.t + n * 10000 - 5000, r.badge, r.pi, x''
+        FROM reading r, n WHERE r.id = 2";
+    rusqlite::Connection::open(&path).unwrap().execute_batch(many).unwrap();
+    assert!(by("seldom", "c", BASE + 12_000 * 10_000));
+    assert!(!by("never_first", "c", BASE + 12_000 * 10_000));
+    let of = |pi: &str| Filter { pi_id: Some(pi.to_owned()), ..Filter::default() };
+    let keys = |filter: &Filter, after| {
+        store.read(|reader| reader.keys(filter, Order::NewestFirst, after, 10)).unwrap()
+    };
+    let found = keys(&of("seldom"), None);
+    assert_eq!(found.keys.iter().map(|key| key.id).collect::<Vec<_>>(), [12_003]);
+    let rest = keys(&of("seldom"), found.rest);
+    assert_eq!(rest.keys.iter().map(|key| key.id).collect::<Vec<_>>(), [1]);
+    assert_eq!(rest.rest, None);
+    for pi in ["never_first", "nobody"] {
+        assert_eq!(keys(&of(pi), None), Keys { keys: Vec::new(), rest: None }, "{pi}");
+    }
+    for order in [Order::NewestFirst, Order::OldestFirst] {
+        let both = store.read(|reader| reader.page(&of("seldom"), order, None, 10)).unwrap();
+        assert_eq!(both.len(), 2, "a page is whole, whatever it takes");
+    }
+    let of_both = Filter { badge_id: Some("c".to_owned()), ..of("seldom") };
+    assert_eq!(keys(&of_both, None).keys.len(), 1);
+}
+
+#[test]
+fn readings_by_id_come_in_order_and_gaps_are_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("h.db");
+    let store = open(&path);
+    for n in 0..6 {
+        // The later stored, the earlier heard.
+        stored(submit(&store, emission("b", -50), BASE - n * 10_000));
+    }
+    let gap = "DELETE FROM reading WHERE id IN (2, 3)";
+    rusqlite::Connection::open(&path).unwrap().execute_batch(gap).unwrap();
+    let after = |id, id_max, limit| -> Vec<i64> {
+        let readings = store.read(|reader| reader.after_id(id, id_max, limit)).unwrap();
+        readings.iter().map(|reading| reading.id).collect()
+    };
+    assert_eq!(after(0, 100, 100), [1, 4, 5, 6]);
+    assert_eq!(after(1, 5, 100), [4, 5]);
+    assert_eq!(after(1, 100, 2), [4, 5]);
+    assert_eq!(after(6, 100, 100), [] as [i64; 0]);
+    let by_id = store.read(|reader| reader.readings(&[5, 2, 1])).unwrap();
+    assert_eq!(by_id.iter().map(|reading| reading.id).collect::<Vec<_>>(), [5, 1]);
 }
 
 #[test]

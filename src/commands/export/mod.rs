@@ -1,6 +1,5 @@
 //! `houseful export`.
 
-mod lines;
 mod output;
 
 use std::io::{IsTerminal, Write};
@@ -9,20 +8,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use houseful_model::Millis;
 use houseful_model::emission::check_id;
 use houseful_store::{Cursor, Filter, Order, Reader};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use self::lines::Lines;
 use self::output::Output;
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::config::{process_environment, store_path};
 use crate::interrupt;
+use crate::rows::{Format, Rows};
 
 /// Readings per look into the store; between two nothing is held.
 const PAGE: usize = 2_000;
+
+const CANNOT_WRITE: &str = "cannot write";
 
 /// Checks what was asked, then writes it.
 pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
@@ -31,7 +32,7 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         badge_id: args.badge.clone(),
         from: args.from.as_deref().map(|text| parse_time("--from", text)).transpose()?,
         to: args.to.as_deref().map(|text| parse_time("--to", text)).transpose()?,
-        id_max: None,
+        ..Filter::default()
     };
     if let Some(badge) = &filter.badge_id {
         check_id(badge).map_err(|fault| anyhow!("--badge: {fault}"))?;
@@ -68,11 +69,7 @@ fn stop_on_interrupt(interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
 }
 
 fn parse_time(flag: &str, text: &str) -> anyhow::Result<Millis> {
-    let parsed = match text.parse::<i64>() {
-        Ok(number) => Millis::from_wire_number(number),
-        Err(_) => Millis::parse_rfc3339(text),
-    };
-    parsed.map_err(|error| anyhow!("{flag}: {error}"))
+    Millis::parse(text).map_err(|error| anyhow!("{flag}: {error}"))
 }
 
 fn write_all(
@@ -83,7 +80,11 @@ fn write_all(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let progress = progress();
-    let mut lines = Lines::new(format, out)?;
+    let format = match format {
+        ExportFormat::Ndjson => Format::Ndjson,
+        ExportFormat::Csv => Format::Csv,
+    };
+    let mut rows = Rows::begin(format, out).context(CANNOT_WRITE)?;
     let mut after = None;
     loop {
         if interrupted.load(Ordering::Relaxed) {
@@ -91,7 +92,7 @@ fn write_all(
         }
         let readings = reader.page(filter, Order::OldestFirst, after, PAGE)?;
         for reading in &readings {
-            lines.write(reading)?;
+            rows.write(reading).context(CANNOT_WRITE)?;
         }
         progress.inc(readings.len() as u64);
         match readings.last() {
@@ -99,7 +100,7 @@ fn write_all(
             _ => break,
         }
     }
-    lines.finish()?;
+    rows.finish().context(CANNOT_WRITE)?;
     progress.finish_and_clear();
     Ok(())
 }

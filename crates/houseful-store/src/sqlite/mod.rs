@@ -4,6 +4,8 @@ pub(crate) mod checkpoint;
 pub(crate) mod lock;
 mod names;
 mod pack;
+mod queries;
 pub(crate) mod read;
 pub(crate) mod schema;
+pub(crate) mod walk;
 pub(crate) mod write;

@@ -14,49 +14,17 @@ use houseful_model::{Beacon, Emission, Heard, Millis, Reading};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::checkpoint::ReadersGate;
-use super::pack;
-use super::schema::{self, Found, HOUR_MINUTES, MINUTE_MS};
-use crate::{HOUSE_DEFAULT, OpenError, ReadError};
+use super::schema::{self, Found};
+use super::walk::{Cursor, Filter, Keys, Order, Walk};
+use super::{pack, queries};
+use crate::{OpenError, ReadError};
 
 /// Past this many, the remembered names of beacons start over.
 const BEACONS_REMEMBERED_MAX: usize = 10_000;
 
-/// Which readings are wanted. The default is all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Only this badge's.
-    pub badge_id: Option<String>,
-    /// Only those heard at or after this time.
-    pub from: Option<Millis>,
-    /// Only those heard before this time.
-    pub to: Option<Millis>,
-    /// Only those stored up to this id: [`Reader::newest_id`] makes a walk over
-    /// a store that is written to meanwhile end.
-    pub id_max: Option<i64>,
-}
-
-/// By (`heard_at`, `id`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Oldest first.
-    OldestFirst,
-    /// Newest first.
-    NewestFirst,
-}
-
-/// A place between two readings: just past the one that it was taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    t: Millis,
-    id: i64,
-}
-
-impl Cursor {
-    /// Just past this reading.
-    pub fn past(reading: &Reading) -> Cursor {
-        Cursor { t: reading.heard_at, id: reading.id }
-    }
-}
+/// After so many looks at minutes and readings a read lets go, whatever it has
+/// found: some 20 ms.
+const STEPS_MAX: usize = 10_000;
 
 /// A connection that only reads. Works while a `serve` writes, in this process
 /// or another.
@@ -114,17 +82,37 @@ impl Reader {
         Ok(Reader { db, beacons: HashMap::new(), gate })
     }
 
+    /// Runs a read in a transaction of its own, while the writer does not start
+    /// the WAL over.
+    fn short<T>(
+        &mut self,
+        read: impl FnOnce(&Connection, &mut HashMap<i64, Box<str>>) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        let gate = self.gate.clone();
+        let _shared = gate.as_ref().map(|gate| gate.read().unwrap_or_else(PoisonError::into_inner));
+        let transaction = self.db.unchecked_transaction()?;
+        let found = read(&transaction, &mut self.beacons)?;
+        transaction.finish()?;
+        Ok(found)
+    }
+
     /// The reading of this id.
     ///
     /// # Errors
     /// If the store cannot be read.
     pub fn reading(&mut self, id: i64) -> Result<Option<Reading>, ReadError> {
-        let gate = self.gate.clone();
-        let _shared = gate.as_ref().map(|gate| gate.read().unwrap_or_else(PoisonError::into_inner));
-        let transaction = self.db.unchecked_transaction()?;
-        let reading = fetch(&transaction, &mut self.beacons, id)?;
-        transaction.finish()?;
-        Ok(reading)
+        self.short(|db, beacons| fetch(db, beacons, id))
+    }
+
+    /// The readings of these ids, in their order; one that is not there is left
+    /// out.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn readings(&mut self, ids: &[i64]) -> Result<Vec<Reading>, ReadError> {
+        self.short(|db, beacons| {
+            ids.iter().filter_map(|id| fetch(db, beacons, *id).transpose()).collect()
+        })
     }
 
     /// The id stored last, 0 if nothing is stored.
@@ -132,15 +120,60 @@ impl Reader {
     /// # Errors
     /// If the store cannot be read.
     pub fn newest_id(&mut self) -> Result<i64, ReadError> {
-        let sql = "SELECT coalesce(max(id), 0) FROM reading";
-        Ok(self.db.query_row(sql, [], |row| row.get(0))?)
+        Ok(self.db.query_row(queries::NEWEST_ID, [], |row| row.get(0))?)
+    }
+
+    /// At most `limit` readings in the order of storing, with ids after `id` and
+    /// up to `id_max`.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn after_id(
+        &mut self,
+        id: i64,
+        id_max: i64,
+        limit: usize,
+    ) -> Result<Vec<Reading>, ReadError> {
+        self.short(|db, beacons| {
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut select = db.prepare_cached(queries::IDS_AFTER)?;
+            let ids = select.query_map((id, id_max, limit), |row| row.get::<_, i64>(0))?;
+            ids.map(|id| {
+                let id = id?;
+                fetch(db, beacons, id)?.ok_or(ReadError::Damaged { id })
+            })
+            .collect()
+        })
+    }
+
+    /// The keys of at most `limit` readings in `order`, from the beginning or
+    /// from just past `after`.
+    ///
+    /// Costs one look into the index per minute that has readings (of a badge:
+    /// per minute of an hour in which it was heard), and one per reading; of a
+    /// Pi, one per reading of any Pi. It lets go after some 10,000 of them,
+    /// perhaps with no key found yet, and [`Keys::rest`] says where to go on.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn keys(
+        &mut self,
+        filter: &Filter,
+        order: Order,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Keys, ReadError> {
+        self.short(|db, _| match Walk::start(db, filter, order, after)? {
+            Some(walk) => walk.keys(limit, STEPS_MAX),
+            None => Ok(Keys { keys: Vec::new(), rest: None }),
+        })
     }
 
     /// At most `limit` readings in `order`, from the beginning or from just
-    /// past `after`.
+    /// past `after`; fewer only if there are no more.
     ///
-    /// Costs one look into the index per minute that has readings (of a badge:
-    /// per minute of an hour in which it was heard), and one per reading.
+    /// Costs what [`Reader::keys`] does, again and again until it has them, and
+    /// one look per reading.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -148,181 +181,35 @@ impl Reader {
         &mut self,
         filter: &Filter,
         order: Order,
-        after: Option<Cursor>,
+        mut after: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<Reading>, ReadError> {
-        let gate = self.gate.clone();
-        let _shared = gate.as_ref().map(|gate| gate.read().unwrap_or_else(PoisonError::into_inner));
-        let transaction = self.db.unchecked_transaction()?;
         let mut readings = Vec::new();
-        if let Some(walk) = Walk::start(&transaction, filter, order, after)? {
-            for id in walk.ids(limit)? {
-                let reading = fetch(&transaction, &mut self.beacons, id)?;
-                readings.push(reading.ok_or(ReadError::Damaged { id })?);
-            }
-        }
-        transaction.finish()?;
-        Ok(readings)
-    }
-}
-
-/// A walk through the index, minute by minute.
-struct Walk<'a> {
-    db: &'a Connection,
-    badge: Option<i64>,
-    order: Order,
-    /// In Unix ms: from here, inclusive.
-    from: i64,
-    /// To here, exclusive.
-    to: i64,
-    id_max: i64,
-    after: Cursor,
-}
-
-impl Walk<'_> {
-    /// `None` if nothing can match.
-    fn start<'a>(
-        db: &'a Connection,
-        filter: &Filter,
-        order: Order,
-        after: Option<Cursor>,
-    ) -> Result<Option<Walk<'a>>, ReadError> {
-        let badge = match &filter.badge_id {
-            None => None,
-            Some(name) => {
-                let sql = "SELECT b.id FROM badge b JOIN house h ON h.id = b.house WHERE h.name = ?1 AND b.name = ?2";
-                let found = db
-                    .prepare_cached(sql)?
-                    .query_row((HOUSE_DEFAULT, name), |row| row.get::<_, i64>(0))
-                    .optional()?;
-                if found.is_none() {
+        loop {
+            after = self.short(|db, beacons| {
+                let Some(walk) = Walk::start(db, filter, order, after)? else {
                     return Ok(None);
+                };
+                let found = walk.keys(limit - readings.len(), STEPS_MAX)?;
+                for Cursor { id, .. } in found.keys {
+                    let reading = fetch(db, beacons, id)?;
+                    readings.push(reading.ok_or(ReadError::Damaged { id })?);
                 }
-                found
+                Ok(found.rest)
+            })?;
+            if after.is_none() || readings.len() == limit {
+                return Ok(readings);
             }
-        };
-        let mut from = filter.from.map_or(0, |t| t.0.max(0));
-        let mut to = filter.to.map_or(i64::MAX, |t| t.0);
-        // Ids begin at 1, so id 0 stands before all readings of its time.
-        let after = match (order, after) {
-            (Order::OldestFirst, None) => Cursor { t: Millis(from), id: 0 },
-            (Order::NewestFirst, None) => Cursor { t: Millis(to), id: 0 },
-            (_, Some(after)) => after,
-        };
-        match order {
-            Order::OldestFirst => from = from.max(after.t.0),
-            Order::NewestFirst => to = to.min(after.t.0.saturating_add(1)),
         }
-        let id_max = filter.id_max.unwrap_or(i64::MAX);
-        Ok((from < to).then_some(Walk { db, badge, order, from, to, id_max, after }))
-    }
-
-    fn ids(&self, limit: usize) -> Result<Vec<i64>, ReadError> {
-        let (lowest, highest) = (self.from / MINUTE_MS, (self.to - 1) / MINUTE_MS);
-        let mut ids = Vec::new();
-        let mut at = match self.order {
-            Order::OldestFirst => lowest,
-            Order::NewestFirst => highest,
-        };
-        while ids.len() < limit {
-            let Some(minute) = self.next_minute(at)? else {
-                break;
-            };
-            if !(lowest..=highest).contains(&minute) {
-                break;
-            }
-            self.ids_of_minute(minute, limit - ids.len(), &mut ids)?;
-            at = match self.order {
-                Order::OldestFirst => minute + 1,
-                Order::NewestFirst => minute - 1,
-            };
-        }
-        Ok(ids)
-    }
-
-    /// The next minute, from `at` on, in which there may be readings.
-    fn next_minute(&self, at: i64) -> Result<Option<i64>, ReadError> {
-        let Some(badge) = self.badge else {
-            let sql = match self.order {
-                Order::OldestFirst => "SELECT min(t / 60000) FROM reading WHERE t / 60000 >= ?1",
-                Order::NewestFirst => "SELECT max(t / 60000) FROM reading WHERE t / 60000 <= ?1",
-            };
-            return Ok(self.db.prepare_cached(sql)?.query_row([at], |row| row.get(0))?);
-        };
-        let sql = match self.order {
-            Order::OldestFirst => {
-                "SELECT min(hour) FROM badge_hour WHERE badge = ?1 AND hour >= ?2"
-            }
-            Order::NewestFirst => {
-                "SELECT max(hour) FROM badge_hour WHERE badge = ?1 AND hour <= ?2"
-            }
-        };
-        let hour: Option<i64> = self
-            .db
-            .prepare_cached(sql)?
-            .query_row([badge, at.div_euclid(HOUR_MINUTES)], |row| row.get(0))?;
-        Ok(hour.map(|hour| {
-            let first = hour * HOUR_MINUTES;
-            at.clamp(first, first + HOUR_MINUTES - 1)
-        }))
-    }
-
-    fn ids_of_minute(
-        &self,
-        minute: i64,
-        limit: usize,
-        ids: &mut Vec<i64>,
-    ) -> Result<(), ReadError> {
-        let sql = match (self.badge.is_some(), self.order) {
-            (false, Order::OldestFirst) => {
-                "SELECT id FROM reading WHERE t / 60000 = ?1 AND t >= ?2 AND t < ?3 AND id <= ?4
-                 AND (t, id) > (?5, ?6) AND ?8 IS NULL ORDER BY t, id LIMIT ?7"
-            }
-            (false, Order::NewestFirst) => {
-                "SELECT id FROM reading WHERE t / 60000 = ?1 AND t >= ?2 AND t < ?3 AND id <= ?4
-                 AND (t, id) < (?5, ?6) AND ?8 IS NULL ORDER BY t DESC, id DESC LIMIT ?7"
-            }
-            (true, Order::OldestFirst) => {
-                "SELECT id FROM reading WHERE t / 60000 = ?1 AND badge = ?8 AND t >= ?2 AND t < ?3 AND id <= ?4
-                 AND (t, id) > (?5, ?6) ORDER BY t, id LIMIT ?7"
-            }
-            (true, Order::NewestFirst) => {
-                "SELECT id FROM reading WHERE t / 60000 = ?1 AND badge = ?8 AND t >= ?2 AND t < ?3 AND id <= ?4
-                 AND (t, id) < (?5, ?6) ORDER BY t DESC, id DESC LIMIT ?7"
-            }
-        };
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut select = self.db.prepare_cached(sql)?;
-        let (after_t, after_id) = (self.after.t.0, self.after.id);
-        let mut rows = select.query((
-            minute,
-            self.from,
-            self.to,
-            self.id_max,
-            after_t,
-            after_id,
-            limit,
-            self.badge,
-        ))?;
-        while let Some(row) = rows.next()? {
-            ids.push(row.get(0)?);
-        }
-        Ok(())
     }
 }
-
-const FETCH: &str = "
-SELECT r.t, b.name, p.name, r.beacons, r.badge_strength, r.position, r.motion, o.name
-FROM reading r JOIN badge b ON b.id = r.badge JOIN pi p ON p.id = r.pi
-LEFT JOIN badge o ON o.id = r.opposite
-WHERE r.id = ?1";
 
 fn fetch(
     db: &Connection,
     names: &mut HashMap<i64, Box<str>>,
     id: i64,
 ) -> Result<Option<Reading>, ReadError> {
-    let mut select = db.prepare_cached(FETCH)?;
+    let mut select = db.prepare_cached(queries::READING)?;
     let mut rows = select.query([id])?;
     let Some(row) = rows.next()? else {
         return Ok(None);
@@ -355,7 +242,7 @@ fn beacon_name(
         return Ok(Some(name.to_string()));
     }
     let name: Option<String> = db
-        .prepare_cached("SELECT name FROM beacon WHERE id = ?1")?
+        .prepare_cached(queries::BEACON_NAME)?
         .query_row([number], |row| row.get(0))
         .optional()?;
     if let Some(name) = &name {

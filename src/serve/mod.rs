@@ -14,7 +14,6 @@ mod refused;
 mod reply;
 mod router;
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +29,7 @@ use self::host::HostRule;
 use self::ingest::Ingest;
 use self::router::{Doors, Router};
 use crate::config::ServeConfig;
+use crate::log;
 
 /// After the store has failed: long enough for `/readyz` and the last answers
 /// to say so, short enough for the service manager to start afresh soon.
@@ -76,8 +76,7 @@ async fn serve(config: &ServeConfig) -> anyhow::Result<ExitCode> {
             stopping: stopping.clone(),
         };
         tokio::spawn(accept(listener, permits.clone(), connections_max, front));
-        // Whoever closed stderr does not want to know.
-        drop(writeln!(std::io::stderr(), "listening on http://{address}"));
+        log::say(tracing::Level::INFO, format_args!("listening on http://{address}"));
     }
 
     let mut health = store.watch();

@@ -4,15 +4,22 @@
 //! then clients are let in. End: stop accepting, finish what was taken, sync,
 //! close.
 
+mod activity;
+mod connections;
 pub(crate) mod front;
+mod healthz;
 mod host;
 mod ingest;
 mod listen;
 mod media;
+mod metrics;
+mod pulse;
 mod readings;
 mod refused;
 mod reply;
+mod requests;
 mod router;
+mod state;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,6 +31,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use self::connections::Connections;
 use self::front::Front;
 use self::host::HostRule;
 use self::ingest::Ingest;
@@ -63,9 +71,11 @@ async fn serve(config: &ServeConfig) -> anyhow::Result<ExitCode> {
 
     let (stop, stopping) = watch::channel(false);
     let ingest = Ingest::new(store.clone());
-    let doors = Doors::new(store.clone(), ingest.clone(), stopping.clone());
+    tokio::spawn(ingest.pulse().clone().beat());
+    let connections = Connections::new(connections_max);
+    let permits = connections.permits.clone();
+    let doors = Doors::new(store.clone(), ingest.clone(), stopping.clone(), connections);
     let router = Router::new(doors);
-    let permits = Arc::new(Semaphore::new(connections_max));
     for socket in sockets {
         let listener = listen::listen(socket)?;
         let address = listener.local_addr().context("cannot tell the address of a listener")?;

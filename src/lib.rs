@@ -11,6 +11,7 @@ mod config;
 pub mod fuzzing;
 mod go_flags;
 mod interrupt;
+mod log;
 mod rows;
 mod serve;
 
@@ -30,7 +31,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            say(format_args!("houseful: {}", chain(&error)));
+            log::say(tracing::Level::ERROR, format_args!("houseful: {}", chain(&error)));
             ExitCode::from(2)
         }
     }

@@ -8,6 +8,7 @@ use houseful_model::{Emission, Heard, Millis};
 use houseful_store::{Arrival, Outcome, Refusal, Store, Submitted};
 use tokio::sync::oneshot;
 
+use super::pulse::Pulse;
 use super::refused::{Reason, Refused};
 use super::reply::{After, Reply};
 
@@ -27,6 +28,7 @@ const BEHIND_NEWEST_MS_MAX: i64 = 60_000;
 pub(crate) struct Ingest {
     store: Arc<Store>,
     refused: Arc<Refused>,
+    pulse: Arc<Pulse>,
 }
 
 /// An answer, or where it will come from.
@@ -63,18 +65,28 @@ impl Answer {
     pub(crate) fn is_last(&self) -> bool {
         matches!(self, Answer::Now(reply) if reply.after == After::Close)
     }
-
-    pub(crate) async fn reply(self) -> Reply {
-        match self {
-            Answer::Now(reply) => reply,
-            Answer::Later(queued) => queued.reply().await,
-        }
-    }
 }
 
 impl Ingest {
     pub(crate) fn new(store: Arc<Store>) -> Ingest {
-        Ingest { store, refused: Arc::default() }
+        let refused = Arc::<Refused>::default();
+        let pulse = Arc::new(Pulse::new(store.clone(), refused.clone()));
+        Ingest { store, refused, pulse }
+    }
+
+    /// What was answered, and how fast.
+    pub(crate) fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+
+    /// Waits for the answer to an emission that arrived then, and counts it.
+    pub(crate) async fn reply(&self, answer: Answer, arrival: Arrival) -> Reply {
+        let reply = match answer {
+            Answer::Now(reply) => reply,
+            Answer::Later(queued) => queued.reply().await,
+        };
+        self.pulse.answered(reply.status, arrival.at);
+        reply
     }
 
     /// What was not acknowledged; whoever refuses an emission notes it here.
@@ -182,17 +194,20 @@ fn clock_is_wrong(now: Millis) -> Fault {
 
 /// Why our clock cannot be believed when it calls an emission ahead of it.
 fn disbelief(now: Millis, newest: Option<Millis>) -> Option<String> {
+    let reason = unbelievable(now, newest)?;
+    Some(format!(
+        "heard_at is ahead of the collector's clock, but that says {now}, {reason}; set it"
+    ))
+}
+
+/// What is wrong with a clock that says `now`.
+pub(crate) fn unbelievable(now: Millis, newest: Option<Millis>) -> Option<String> {
     if now < RELEASED {
-        return Some(format!(
-            "heard_at is ahead of the collector's clock, but that says {now}, a time before this version was made; set it"
-        ));
+        return Some("a time before this version was made".to_owned());
     }
     let newest = newest?;
-    (newest.0 - now.0 > BEHIND_NEWEST_MS_MAX).then(|| {
-        format!(
-            "heard_at is ahead of the collector's clock, but that says {now}, behind the newest stored reading ({newest}); set it"
-        )
-    })
+    (newest.0 - now.0 > BEHIND_NEWEST_MS_MAX)
+        .then(|| format!("behind the newest stored reading ({newest})"))
 }
 
 #[cfg(test)]

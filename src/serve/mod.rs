@@ -5,20 +5,26 @@
 //! close.
 
 mod accept;
+mod activity;
 mod chunks;
+mod connections;
 mod cursor;
 pub(crate) mod front;
+mod healthz;
 mod host;
 mod ingest;
 mod listen;
 mod media;
+mod metrics;
 mod parameters;
+mod pulse;
 mod readings;
 mod refused;
 mod reply;
+mod requests;
 mod router;
+mod state;
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,11 +35,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use self::connections::Connections;
 use self::front::Front;
 use self::host::HostRule;
 use self::ingest::Ingest;
 use self::router::{Doors, Router};
 use crate::config::ServeConfig;
+use crate::log;
 
 /// After the store has failed: long enough for `/readyz` and the last answers
 /// to say so, short enough for the service manager to start afresh soon.
@@ -67,9 +75,11 @@ async fn serve(config: &ServeConfig) -> anyhow::Result<ExitCode> {
 
     let (stop, stopping) = watch::channel(false);
     let ingest = Ingest::new(store.clone());
-    let doors = Doors::new(store.clone(), ingest.clone(), stopping.clone());
+    tokio::spawn(ingest.pulse().clone().beat());
+    let connections = Connections::new(connections_max);
+    let permits = connections.permits.clone();
+    let doors = Doors::new(store.clone(), ingest.clone(), stopping.clone(), connections);
     let router = Router::new(doors);
-    let permits = Arc::new(Semaphore::new(connections_max));
     for socket in sockets {
         let listener = listen::listen(socket)?;
         let address = listener.local_addr().context("cannot tell the address of a listener")?;
@@ -80,8 +90,7 @@ async fn serve(config: &ServeConfig) -> anyhow::Result<ExitCode> {
             stopping: stopping.clone(),
         };
         tokio::spawn(accept(listener, permits.clone(), connections_max, front));
-        // Whoever closed stderr does not want to know.
-        drop(writeln!(std::io::stderr(), "listening on http://{address}"));
+        log::say(tracing::Level::INFO, format_args!("listening on http://{address}"));
     }
 
     let mut health = store.watch();

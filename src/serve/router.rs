@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use houseful_store::{Arrival, Health, Store};
@@ -17,10 +18,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
+use super::connections::Connections;
 use super::front::{BODY_MAX, INGEST_PATH, WRITE_MAX, linger};
 use super::ingest::{BODY_BYTES_MAX, Ingest};
 use super::reply::Reply;
-use super::{media, readings};
+use super::requests::{self, Requests};
+use super::{activity, healthz, media, metrics, readings};
 
 /// hyper's buffer per connection, at most.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -33,14 +36,33 @@ pub(crate) struct Doors {
     pub(crate) stopping: watch::Receiver<bool>,
     /// Held by each list while it is read.
     pub(crate) lists: Arc<Semaphore>,
+    pub(crate) connections: Connections,
+    pub(crate) requests: Arc<Requests>,
 }
 
 /// Lists read at once. Each holds a page or two in memory, at its client's pace.
 const LISTS_MAX: usize = 16;
 
 impl Doors {
-    pub(crate) fn new(store: Arc<Store>, ingest: Ingest, stopping: watch::Receiver<bool>) -> Doors {
-        Doors { store, ingest, stopping, lists: Arc::new(Semaphore::new(LISTS_MAX)) }
+    pub(crate) fn new(
+        store: Arc<Store>,
+        ingest: Ingest,
+        stopping: watch::Receiver<bool>,
+        connections: Connections,
+    ) -> Doors {
+        Doors {
+            store,
+            ingest,
+            stopping,
+            lists: Arc::new(Semaphore::new(LISTS_MAX)),
+            connections,
+            requests: Arc::default(),
+        }
+    }
+
+    /// Lists that are being read.
+    pub(crate) fn lists_open(&self) -> usize {
+        LISTS_MAX.saturating_sub(self.lists.available_permits())
     }
 }
 
@@ -57,8 +79,12 @@ impl Router {
             .route("/rssi_readings/{id}", get(readings::one))
             .route("/livez", get(live))
             .route("/readyz", get(ready))
+            .route("/healthz", get(healthz::healthz))
+            .route("/activity", get(activity::activity))
+            .route("/metrics", get(metrics::metrics))
             .fallback(not_found)
             .method_not_allowed_fallback(not_allowed)
+            .layer(from_fn_with_state(doors.requests.clone(), requests::count))
             .with_state(doors);
         Router { routes }
     }
@@ -129,7 +155,7 @@ async fn post(State(doors): State<Doors>, request: Request) -> Reply {
     };
     // Submitted here, answered wherever: the item is the writer's.
     let answer = doors.ingest.post(&body, arrival);
-    answer.reply().await
+    doors.ingest.reply(answer, arrival).await
 }
 
 fn check_media(headers: &HeaderMap) -> Result<(), Reply> {

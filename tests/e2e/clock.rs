@@ -9,7 +9,7 @@ use crate::support::houseful::{Houseful, Setup};
 use crate::support::{distinct, heard_at, now_ms, require, temp_dir};
 
 /// The library that tells a process another time.
-fn faketime() -> Option<String> {
+pub(super) fn faketime() -> Option<String> {
     let library =
         format!("/usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1", std::env::consts::ARCH);
     require(&library, "libfaketime").then_some(library)
@@ -48,8 +48,16 @@ fn a_clock_behind_the_newest_reading_is_not_believed() {
     assert_eq!(status(&houseful, &timed), 201, "with the clock set, the same is taken");
 }
 
-/// Sets the clock of a process that was started with `FAKETIME_TIMESTAMP_FILE`.
-fn set_clock(file: &Path, offset: &str) {
+/// With a wall clock that [`set_clock`] sets while it runs.
+pub(super) fn with_moving_clock(setup: Setup, library: &str, file: &Path) -> Setup {
+    set_clock(file, "+0");
+    with_clock(setup, library)
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap())
+}
+
+/// Sets the clock of a process that was started [`with_moving_clock`].
+pub(super) fn set_clock(file: &Path, offset: &str) {
     // At once: a reader sees the old offset or the new one.
     let new = file.with_extension("new");
     std::fs::write(&new, offset).unwrap();
@@ -59,10 +67,7 @@ fn set_clock(file: &Path, offset: &str) {
 fn live_emissions_survive_a_step(library: &str, offset: &str) {
     let dir = temp_dir();
     let file = dir.path().join("clock");
-    set_clock(&file, "+0");
-    let setup = with_clock(Setup::new(dir.path()), library)
-        .env("FAKETIME_NO_CACHE", "1")
-        .env("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap());
+    let setup = with_moving_clock(Setup::new(dir.path()), library, &file);
     let houseful = setup.start();
     let mut client = houseful.client();
     let first = client.post(&distinct(1)).unwrap();

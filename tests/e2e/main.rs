@@ -1,6 +1,7 @@
 //! The promises of the program, each in a module of its own, checked from
 //! outside: the real binary, real files, real HTTP.
 
+mod activity;
 mod checkpoint;
 mod clock;
 mod demo;
@@ -11,9 +12,11 @@ mod export;
 mod failing_sync;
 mod faulty_disk;
 mod full_disk;
+mod healthz;
 mod help;
 mod kill;
 mod lists;
+mod metrics;
 mod moved;
 mod one_serve;
 mod overload;

@@ -10,6 +10,8 @@ pub struct Arrival {
     /// Milliseconds on the monotonic clock since some fixed moment of this
     /// process. Never steps.
     pub mono_ms: u64,
+    /// The same moment, to tell how long the answer took.
+    pub at: std::time::Instant,
 }
 
 /// An emission with its time, on its way to the writer.

@@ -17,6 +17,7 @@ mod decide;
 mod error;
 mod intake;
 mod item;
+pub mod meters;
 mod recent;
 mod sqlite;
 mod store;

@@ -1,7 +1,7 @@
 //! The store as the doors see it.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -10,7 +10,8 @@ use houseful_model::{Emission, Millis};
 use tokio::sync::{oneshot, watch};
 
 use crate::intake::{Intake, Job};
-use crate::sqlite::checkpoint::ReadersGate;
+use crate::meters::{Figures, Meters};
+use crate::sqlite::checkpoint::{PAGE_BYTES, ReadersGate};
 use crate::sqlite::lock::StoreLock;
 use crate::sqlite::write::WriteConnection;
 use crate::writer::Writer;
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     /// Whether the store has failed; looked at before the cache, for then
     /// nothing that is remembered can be relied on.
     pub(crate) failed: AtomicBool,
+    pub(crate) meters: Meters,
     refused: Mutex<Option<(Instant, String)>>,
     start: Instant,
 }
@@ -74,7 +76,11 @@ pub(crate) struct Shared {
 impl Shared {
     /// Milliseconds on the monotonic clock since the store was opened.
     pub(crate) fn mono_ms(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.mono_ms_at(Instant::now())
+    }
+
+    fn mono_ms_at(&self, at: Instant) -> u64 {
+        u64::try_from(at.duration_since(self.start).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Now, on both clocks.
@@ -82,7 +88,8 @@ impl Shared {
         let wall = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-        Arrival { wall: Millis(wall), mono_ms: self.mono_ms() }
+        let at = Instant::now();
+        Arrival { wall: Millis(wall), mono_ms: self.mono_ms_at(at), at }
     }
 
     fn failure(&self) -> Refusal {
@@ -107,7 +114,7 @@ pub struct Store {
     readers: Vec<Mutex<Option<Reader>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Held until all connections are closed.
-    _lock: Arc<StoreLock>,
+    lock: Arc<StoreLock>,
 }
 
 impl Store {
@@ -122,6 +129,7 @@ impl Store {
         let connection = WriteConnection::open(&lock.path, options.window)?;
         let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
         let newest_t = connection.newest_t().map_err(failed)?;
+        let newest_id = connection.newest_id().map_err(failed)?;
         let readers_gate = Arc::new(ReadersGate::default());
         let readers = (0..READERS)
             .map(|_| {
@@ -136,6 +144,7 @@ impl Store {
             health: watch::Sender::new(Health::Ready),
             newest_t_ms: AtomicI64::new(newest_t.map_or(i64::MIN, |t| t.0)),
             failed: AtomicBool::new(false),
+            meters: Meters::new(newest_id, connection.wal_pages()),
             refused: Mutex::new(None),
             start: Instant::now(),
         });
@@ -149,7 +158,7 @@ impl Store {
             is_closing: AtomicBool::new(false),
             readers,
             writer: Mutex::new(Some(writer)),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -166,6 +175,7 @@ impl Store {
         let recent = &self.shared.recent;
         let fingerprint = recent.fingerprint(HOUSE_DEFAULT, &emission);
         if recent.is_copy(fingerprint, t, arrived_mono_ms) {
+            self.shared.meters.known.add(1);
             return Submitted::Duplicate;
         }
         let (answer, outcome) = oneshot::channel();
@@ -226,6 +236,47 @@ impl Store {
     /// How many emissions wait for the writer.
     pub fn queue_len(&self) -> usize {
         self.shared.intake.len()
+    }
+
+    /// How many readings were stored since it was opened.
+    pub fn stored(&self) -> u64 {
+        self.shared.meters.stored.load(Ordering::Relaxed)
+    }
+
+    /// How many copies were recognised since it was opened.
+    pub fn duplicates(&self) -> u64 {
+        let meters = &self.shared.meters;
+        meters.known.total() + meters.found.load(Ordering::Relaxed)
+    }
+
+    /// The store's numbers now. Takes each lock of the cache for a moment.
+    pub fn figures(&self) -> Figures {
+        let Shared { intake, recent, meters, .. } = &*self.shared;
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Figures {
+            stored: read(&meters.stored),
+            duplicates_known: meters.known.total(),
+            duplicates_found: read(&meters.found),
+            newest_id: meters.newest_id.load(Ordering::Relaxed),
+            queue_len: intake.len(),
+            queue_len_max: QUEUE_LEN_MAX,
+            cache_entries: recent.entries(),
+            cache_bytes: recent.bytes(),
+            commits: meters.commits.counted(),
+            commit_emissions: meters.commit_emissions.counted(),
+            commits_failed: read(&meters.commits_failed),
+            checkpoints: meters.checkpoints.counted(),
+            checkpoints_unfinished: read(&meters.checkpoints_unfinished),
+            wal_bytes: read(&meters.wal_pages) * PAGE_BYTES,
+            clock_steps_forward: read(&meters.steps_forward),
+            clock_steps_back: read(&meters.steps_back),
+        }
+    }
+
+    /// The store's file, under its real name. To be looked at, never opened:
+    /// any close would drop SQLite's locks.
+    pub fn path(&self) -> &Path {
+        &self.lock.path
     }
 
     /// Stops taking emissions; what is queued is still stored and answered.

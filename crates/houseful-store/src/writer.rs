@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::intake::Job;
+use crate::meters::Meters;
 use crate::sqlite::checkpoint::{self, Checkpoints};
 use crate::sqlite::lock::StoreLock;
 use crate::sqlite::write::{Applied, WriteConnection};
@@ -55,11 +56,13 @@ impl Writer {
             pause_until(began.map(|began| began + COMMIT_INTERVAL_MIN));
             began = Some(Instant::now());
             self.shared.intake.take(&mut batch);
-            self.clocks.look(self.shared.arrival());
+            self.clocks.look(self.shared.arrival(), &self.shared.meters);
             let committed = self.commit(&mut batch);
             let gate = &self.shared.readers_gate;
-            let copied = committed
-                .and_then(|()| self.checkpoints.run_if_due(&self.connection, &self.lock, gate));
+            let meters = &self.shared.meters;
+            let copied = committed.and_then(|()| {
+                self.checkpoints.run_if_due(&self.connection, &self.lock, gate, meters)
+            });
             if let Err(error) = copied {
                 self.shared.fail(error.reason());
                 return;
@@ -74,15 +77,17 @@ impl Writer {
     /// If the store has failed, after everyone in the batch was told.
     fn commit(&mut self, batch: &mut Vec<Job>) -> Result<(), StoreError> {
         // Copies that came while their original was being synced.
-        let recent = &self.shared.recent;
+        let Shared { recent, meters, .. } = &*self.shared;
         let known =
             |job: &mut Job| recent.is_copy(job.fingerprint, job.item.t, job.item.arrived_mono_ms);
         for copy in batch.extract_if(.., known) {
+            meters.found.fetch_add(1, Ordering::Relaxed);
             copy.answer(Outcome::Duplicate);
         }
         if batch.is_empty() {
             return Ok(());
         }
+        let began = Instant::now();
         let applied = if self.lock.is_in_place() {
             self.connection.apply(batch, recent)
         } else {
@@ -90,6 +95,8 @@ impl Writer {
         };
         match applied {
             Ok(applied) => {
+                meters.commits.note_duration(began.elapsed());
+                meters.commit_emissions.note(batch.len() as u64);
                 self.remember(batch, &applied);
                 for (job, applied) in batch.drain(..).zip(applied) {
                     match applied {
@@ -102,6 +109,7 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
+                meters.commits_failed.fetch_add(1, Ordering::Relaxed);
                 let reason = error.reason();
                 let is_refused = matches!(error, StoreError::Refused(_));
                 let refusal = if is_refused {
@@ -120,24 +128,27 @@ impl Writer {
                 if !is_refused {
                     return Err(error);
                 }
-                checkpoint::make_room(&self.connection, &self.lock)
+                checkpoint::make_room(&self.connection, &self.lock, &self.shared.meters)
             }
         }
     }
 
-    /// Tells the cache what is on disk now.
+    /// Tells the cache what is on disk now, and counts it.
     fn remember(&self, batch: &[Job], applied: &[Applied]) {
+        let Shared { recent, meters, newest_t_ms, .. } = &*self.shared;
         let now_mono_ms = self.shared.mono_ms();
         for (job, applied) in batch.iter().zip(applied) {
-            if let Applied::Stored(_) = applied {
-                let item = &job.item;
-                self.shared.recent.remember(
-                    job.fingerprint,
-                    item.t,
-                    item.arrived_mono_ms,
-                    now_mono_ms,
-                );
-                self.shared.newest_t_ms.fetch_max(item.t.0, Ordering::Relaxed);
+            match applied {
+                Applied::Stored(id) => {
+                    let item = &job.item;
+                    recent.remember(job.fingerprint, item.t, item.arrived_mono_ms, now_mono_ms);
+                    newest_t_ms.fetch_max(item.t.0, Ordering::Relaxed);
+                    meters.newest_id.store(*id, Ordering::Relaxed);
+                    meters.stored.fetch_add(1, Ordering::Relaxed);
+                }
+                Applied::Copy => {
+                    meters.found.fetch_add(1, Ordering::Relaxed);
+                }
             }
         }
     }
@@ -179,8 +190,10 @@ impl Clocks {
         })
     }
 
-    fn look(&mut self, now: Arrival) {
+    fn look(&mut self, now: Arrival, meters: &Meters) {
         if let Some(step_ms) = self.step_ms(now) {
+            let steps = if step_ms > 0 { &meters.steps_forward } else { &meters.steps_back };
+            steps.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(step_ms, now = %now.wall, "the wall clock has stepped");
         }
     }
@@ -239,7 +252,11 @@ mod tests {
 
     #[test]
     fn a_step_is_seen_once_and_drift_is_none() {
-        let at = |wall: i64, mono_ms: u64| Arrival { wall: Millis(1_000_000 + wall), mono_ms };
+        let at = |wall: i64, mono_ms: u64| Arrival {
+            wall: Millis(1_000_000 + wall),
+            mono_ms,
+            at: Instant::now(),
+        };
         let mut clocks = Clocks::new(at(0, 0));
         let rows = [
             (at(5_000, 5_000), None),

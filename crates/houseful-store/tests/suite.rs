@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use houseful_model::{Beacon, Emission, Heard, Millis, Reading};
 use houseful_store::{
@@ -33,7 +33,7 @@ fn emission(badge: &str, rssi_dbm: i8) -> Emission<'static> {
 }
 
 fn submit(store: &Store, emission: Emission<'_>, t: i64) -> Outcome {
-    let arrival = Arrival { wall: Millis(t), mono_ms: 0 };
+    let arrival = Arrival { wall: Millis(t), mono_ms: 0, at: Instant::now() };
     match store.submit(emission, Millis(t), arrival) {
         Submitted::Duplicate => Outcome::Duplicate,
         Submitted::Queued(outcome) => outcome.blocking_recv().unwrap(),
@@ -158,7 +158,7 @@ fn what_is_queued_is_stored_though_nobody_waits_for_it() {
     let path = directory.path().join("h.db");
     let store = open(&path);
     let queue = |badge| {
-        let arrival = Arrival { wall: Millis(BASE), mono_ms: 0 };
+        let arrival = Arrival { wall: Millis(BASE), mono_ms: 0, at: Instant::now() };
         match store.submit(emission(badge, -50), Millis(BASE), arrival) {
             Submitted::Queued(outcome) => outcome,
             other => panic!("expected it to be queued, found {other:?}"),

@@ -106,15 +106,16 @@ impl Front {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut request = Request::default();
-        let mut answers: Vec<(Answer, Keep)> = Vec::new();
+        let mut answers: Vec<Due> = Vec::new();
         let mut out = Vec::new();
         loop {
             let next = self.collect(input, &mut request, &mut answers);
             let mut end = None;
             let mut left = answers.len();
-            for (answer, keep) in answers.drain(..) {
+            for Due { answer, keep, arrival } in answers.drain(..) {
                 left -= 1;
-                let reply = input.receive_until(stream, answer.reply()).await;
+                let reply = self.ingest.reply(answer, arrival);
+                let reply = input.receive_until(stream, reply).await;
                 let draining = left == 0 && input.stopping();
                 let last = reply.after == After::Close || keep == Keep::No || draining;
                 reply.write_to(&mut out, connection_header(keep, last));
@@ -156,12 +157,7 @@ impl Front {
     }
 
     /// Takes the complete requests that the input holds.
-    fn collect(
-        &self,
-        input: &mut Input,
-        request: &mut Request,
-        answers: &mut Vec<(Answer, Keep)>,
-    ) -> Next {
+    fn collect(&self, input: &mut Input, request: &mut Request, answers: &mut Vec<Due>) -> Next {
         while answers.len() < PIPELINED_MAX {
             let (head, arrival) = match request.head.take() {
                 Some(known) => known,
@@ -174,7 +170,12 @@ impl Front {
                         Look::Partial => return Next::Bytes,
                         Look::Other(head_len) => return Next::Foreign(input.arrival(head_len)),
                         Look::Refused(reply) => {
-                            answers.push((Answer::Now(reply), Keep::No));
+                            let arrival = input.arrival(0);
+                            answers.push(Due {
+                                answer: Answer::Now(reply),
+                                keep: Keep::No,
+                                arrival,
+                            });
                             return Next::Requests;
                         }
                         Look::Emission(head) => {
@@ -185,7 +186,7 @@ impl Front {
                 }
             };
             if let Some(reply) = head.refused {
-                answers.push((Answer::Now(reply), Keep::No));
+                answers.push(Due { answer: Answer::Now(reply), keep: Keep::No, arrival });
                 return Next::Requests;
             }
             let Some(body) = input.bytes().get(head.body.clone()) else {
@@ -194,7 +195,7 @@ impl Front {
             };
             let answer = self.ingest.post(body, arrival);
             let last = head.keep == Keep::No || answer.is_last();
-            answers.push((answer, head.keep));
+            answers.push(Due { answer, keep: head.keep, arrival });
             input.consume(head.body.end);
             *request = Request::default();
             if last {
@@ -221,6 +222,14 @@ impl Front {
             _ => send_last(stream, &Reply::error(400, "request head: ended early").closing()).await,
         }
     }
+}
+
+/// An answer that is owed.
+struct Due {
+    answer: Answer,
+    keep: Keep,
+    /// When the request's head did.
+    arrival: Arrival,
 }
 
 /// What the input holds after the complete requests were taken.

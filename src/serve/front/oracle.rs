@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::watch;
 
 use super::Front;
+use crate::serve::connections::Connections;
 use crate::serve::host::HostRule;
 use crate::serve::ingest::Ingest;
 use crate::serve::router::{Doors, Router};
@@ -58,7 +59,8 @@ impl Bench {
         let store = Arc::new(store);
         let ingest = Ingest::new(store.clone());
         let (stop, stopping) = watch::channel(false);
-        let doors = Doors::new(store.clone(), ingest.clone(), stopping.clone());
+        let connections = Connections::new(1);
+        let doors = Doors::new(store.clone(), ingest.clone(), stopping.clone(), connections);
         let hosts = Arc::new(HostRule::Loopback { allowed: Vec::new() });
         let front = Front { ingest, hosts, router: Router::new(doors), stopping };
         Bench { front, store, sentinels: AtomicU64::new(0), _stop: stop, _dir: dir }
@@ -98,7 +100,8 @@ impl Bench {
         let number = self.sentinels.fetch_add(1, Ordering::Relaxed);
         let body = format!(r#"{{"badge_id":"sentinel {number}","pi_id":"0"}}"#);
         let ingest = &self.front.ingest;
-        let reply = ingest.post(body.as_bytes(), ingest.arrival()).reply().await;
+        let arrival = ingest.arrival();
+        let reply = ingest.reply(ingest.post(body.as_bytes(), arrival), arrival).await;
         assert_eq!(reply.status, 201);
         self.store.read(|reader| reader.newest_id()).expect("a readable store")
     }

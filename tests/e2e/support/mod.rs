@@ -6,6 +6,7 @@ pub(crate) mod houseful;
 pub(crate) mod http;
 pub(crate) mod nginx;
 pub(crate) mod posters;
+pub(crate) mod prometheus;
 pub(crate) mod rng;
 pub(crate) mod shell;
 

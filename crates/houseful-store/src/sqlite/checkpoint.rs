@@ -10,13 +10,14 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode};
 
 use super::lock::StoreLock;
 use super::write::WriteConnection;
+use crate::meters::Meters;
 use crate::{OpenError, StoreError};
 
 /// A page of the store, and about a frame of its WAL.
@@ -62,6 +63,7 @@ impl Checkpoints {
         writer: &WriteConnection,
         lock: &StoreLock,
         gate: &ReadersGate,
+        meters: &Meters,
     ) -> Result<(), StoreError> {
         let wal_bytes = writer.wal_bytes();
         if wal_bytes < WAL_SOFT_BYTES {
@@ -74,10 +76,10 @@ impl Checkpoints {
         // If it helps, the next commit starts the WAL over, far below this.
         self.next_bytes = wal_bytes + RETRY_BYTES;
         if wal_bytes < WAL_HARD_BYTES {
-            run(&writer.db, "PASSIVE", lock)
+            run(&writer.db, "PASSIVE", lock, meters)
         } else {
             let _no_readers = gate.write().unwrap_or_else(PoisonError::into_inner);
-            run(&writer.db, "RESTART", lock)
+            run(&writer.db, "RESTART", lock, meters)
         }
     }
 }
@@ -87,12 +89,22 @@ impl Checkpoints {
 ///
 /// # Errors
 /// As [`Checkpoints::run_if_due`].
-pub(crate) fn make_room(writer: &WriteConnection, lock: &StoreLock) -> Result<(), StoreError> {
-    run(&writer.db, "PASSIVE", lock)
+pub(crate) fn make_room(
+    writer: &WriteConnection,
+    lock: &StoreLock,
+    meters: &Meters,
+) -> Result<(), StoreError> {
+    run(&writer.db, "PASSIVE", lock, meters)
 }
 
-fn run(db: &Connection, mode: &str, lock: &StoreLock) -> Result<(), StoreError> {
-    match try_run(db, mode) {
+fn run(db: &Connection, mode: &str, lock: &StoreLock, meters: &Meters) -> Result<(), StoreError> {
+    let began = Instant::now();
+    let copied = try_run(db, mode);
+    meters.checkpoints.note_duration(began.elapsed());
+    if !matches!(copied, Ok(Copied::All)) {
+        meters.checkpoints_unfinished.fetch_add(1, Ordering::Relaxed);
+    }
+    match copied {
         Ok(Copied::All) => Ok(()),
         Ok(Copied::Part { wal_pages, copied_pages }) => {
             tracing::debug!(wal_pages, copied_pages, "readers held up a checkpoint");

@@ -146,6 +146,11 @@ impl WriteConnection {
         Ok(newest.map(Millis))
     }
 
+    /// The newest reading's id; 0 if nothing is stored.
+    pub(crate) fn newest_id(&self) -> rusqlite::Result<i64> {
+        self.db.query_row("SELECT coalesce(max(id), 0) FROM reading", [], |row| row.get(0))
+    }
+
     /// Copies the WAL into the store at the end. Everything in it was synced
     /// already, so a failure loses nothing.
     pub(crate) fn finish(self) {
@@ -165,6 +170,11 @@ impl WriteConnection {
         if let Err(error) = emptied {
             tracing::warn!(%error, "cannot checkpoint at the end; the next start will");
         }
+    }
+
+    /// Where the number of pages in the WAL after the last commit stands.
+    pub(crate) fn wal_pages(&self) -> Arc<AtomicU64> {
+        self.wal_pages.clone()
     }
 
     /// Bytes in the WAL that a later checkpoint has to copy or may write over.

@@ -155,6 +155,8 @@ pub(crate) enum LoadCommand {
     Generate(GenerateArgs),
     Attack(AttackArgs),
     Report(ReportArgs),
+    #[command(alias = "dump")]
+    Encode(EncodeArgs),
 }
 
 /// Write the targets of a load test, and say what they are
@@ -205,13 +207,14 @@ pub(crate) struct GenerateArgs {
 ///
 /// Requests leave on schedule whether or not earlier ones have answered, and
 /// latency counts from the intended time, so a server that stalls cannot hide
-/// it. Results are JSON lines, which `houseful load report` and `vegeta report`
-/// read. Flags may have one dash, as in vegeta.
+/// it. Results are Go's gob, as vegeta's: `houseful load report` and `vegeta
+/// report` read them, `houseful load encode` makes JSON or CSV of them. Flags may
+/// have one dash, as in vegeta.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   houseful load attack -targets=targets.txt -rate=400 -duration=10s | houseful load report
-  houseful load attack --targets targets.txt --rate 600/1m --duration 5s --output results.json")]
+  houseful load attack --targets targets.txt --rate 600/1m --duration 5s --output results.gob")]
 pub(crate) struct AttackArgs {
     /// Targets in vegeta's http format; `-` is stdin
     #[arg(long, default_value = "-", value_name = "FILE")]
@@ -239,14 +242,49 @@ pub(crate) struct AttackArgs {
     pub(crate) output: String,
 }
 
+/// Write results in another encoding
+///
+/// Which one they have is seen by looking. Several files are merged in the order
+/// of time. A file that was cut off is named, and all before the cut is kept. CSV
+/// has vegeta's twelve columns, so how late a request was sent is lost there.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  houseful load encode results.gob
+  houseful load encode -to csv results.gob -output results.csv
+  houseful load encode results.gob | houseful load report")]
+pub(crate) struct EncodeArgs {
+    /// Results as gob, JSON or CSV, ours or vegeta's; `-` is stdin, and so is none
+    /// at all
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// What to write
+    #[arg(long, value_enum, default_value = "json", value_name = "ENCODING")]
+    pub(crate) to: ResultEncoding,
+    /// Where to; `-` is stdout
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    pub(crate) output: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ResultEncoding {
+    /// Go's gob, vegeta's own
+    Gob,
+    /// One JSON object a line
+    Json,
+    /// vegeta's twelve columns
+    Csv,
+}
+
 /// Sum up results, as vegeta does
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  houseful load report results.json
-  houseful load report -type=json < results.json")]
+  houseful load report results.gob
+  houseful load report -type=json < results.gob")]
 pub(crate) struct ReportArgs {
-    /// Results as JSON lines; `-` is stdin, and so is none at all
+    /// Results as gob, JSON or CSV, ours or vegeta's; `-` is stdin, and so is none
+    /// at all. Several are merged
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// What to print

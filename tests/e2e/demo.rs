@@ -143,14 +143,17 @@ fn a_report_reads_stdin_by_its_name_and_leaves_out_a_cut_result() {
     assert!(stdout.contains("201:2  \n"), "{stdout}");
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
-        "warning: stdin:2: the last result is cut off and is left out\n\
-         warning: cut.json:2: the last result is cut off and is left out\n"
+        "warning: stdin:2: the last result is cut off and is left out, after 1 whole ones\n\
+         warning: cut.json:2: the last result is cut off and is left out, after 1 whole ones\n"
     );
 
-    let output = shell("printf 'gob\\n' | houseful load report", dir.path());
+    let output = shell("printf 'text\\n' | houseful load report", dir.path());
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr.contains("pipe it through `vegeta encode`"), "{stderr}");
+    assert_eq!(
+        stderr,
+        "houseful: stdin: expected results as gob, JSON or CSV: they begin with `t`\n"
+    );
 }
 
 #[test]
@@ -190,7 +193,7 @@ fn a_report_outlives_the_first_ctrl_c_and_not_the_second() {
 fn a_hangup_drains_an_attack_unless_it_is_ignored() {
     let dir = temp_dir();
     std::fs::write(dir.path().join("targets.txt"), "GET http://127.0.0.1:1/\n").unwrap();
-    let attack = "load attack -targets=targets.txt -rate=10 -duration=3s -output=results.json";
+    let attack = "load attack -targets=targets.txt -rate=10 -duration=3s -output=results.gob";
     for (signals, hangs_up) in [("--default-signal", true), ("--ignore-signal=HUP", false)] {
         let mut attack = Command::new("env")
             .args([signals, env!("CARGO_BIN_EXE_houseful")])
@@ -203,8 +206,8 @@ fn a_hangup_drains_an_attack_unless_it_is_ignored() {
         wait_until(PATIENCE, "it listens for SIGINT", || catches(pid, Signal::INT));
         kill_process(pid, Signal::HUP).unwrap();
         assert_eq!(attack.wait().unwrap().code(), Some(0));
-        let results = std::fs::read_to_string(dir.path().join("results.json")).unwrap();
-        let hits = results.lines().count();
+        let encoded = shell("houseful load encode results.gob", dir.path());
+        let hits = String::from_utf8(encoded.stdout).unwrap().lines().count();
         assert_eq!(hits < 30, hangs_up, "{hits} of 30 requests");
     }
 }

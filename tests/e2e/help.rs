@@ -6,7 +6,7 @@ use std::process::Command;
 use super::support::shell;
 use super::support::{emission, temp_dir};
 
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 9] = [
     &[],
     &["serve"],
     &["export"],
@@ -15,6 +15,7 @@ const COMMANDS: [&[&str]; 8] = [
     &["load", "generate"],
     &["load", "attack"],
     &["load", "report"],
+    &["load", "encode"],
 ];
 
 fn help(command: &[&str]) -> String {
@@ -90,6 +91,7 @@ fn every_example_of_every_help_works() {
 fn order(mut examples: Vec<String>) -> Vec<String> {
     let step = |example: &String| match example {
         e if e.contains("load report") && !e.contains("load attack") => 3,
+        e if e.contains("load encode") => 3,
         e if e.contains("load attack") => 2,
         e if e.contains("load generate") => 1,
         _ => 0,

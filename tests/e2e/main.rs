@@ -30,6 +30,7 @@ mod settings;
 mod start;
 mod support;
 mod sync;
+mod vegeta;
 mod wal;
 mod window;
 mod wire;

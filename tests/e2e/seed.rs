@@ -20,8 +20,8 @@ fn play(dir: &Path, badges: u32, seconds: u32, url: &str) -> Value {
     let script = format!(
         "set -euo pipefail
         '{program}' load generate --badges {badges} --seconds {seconds} --url {url} > plan
-        '{program}' load attack -targets=targets.txt -rate={rate} -duration={seconds}s -output results.json
-        '{program}' load report -type=json results.json"
+        '{program}' load attack -targets=targets.txt -rate={rate} -duration={seconds}s -output results.gob
+        '{program}' load report -type=json results.gob"
     );
     let output = Command::new("bash").args(["-c", &script]).current_dir(dir).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);

@@ -12,7 +12,7 @@
 //! * [`targets`]: reads and writes vegeta's target files.
 //! * [`rate`], [`pacer`], [`duration`]: how fast, when each request is due, Go's durations.
 //! * [`attack`]: the open-model engine: requests leave on schedule, whatever the server does.
-//! * [`results`]: one record per request, and its JSON lines.
+//! * [`results`]: one record per request, as gob, JSON or CSV.
 //! * [`metrics`], [`reports`]: fold the records in constant memory, print what vegeta prints.
 //!
 //! # Example

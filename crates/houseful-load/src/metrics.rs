@@ -240,18 +240,13 @@ mod tests {
     /// A record due `at_ms` after the epoch.
     fn record(at_ms: i64, latency_ms: u64, code: u16, error: &str) -> Record {
         Record {
-            attack: String::new(),
-            seq: 0,
             code,
             timestamp: Timestamp::from_millisecond(at_ms).unwrap(),
             latency: Duration::from_millis(latency_ms),
             bytes_out: 2,
             bytes_in: 5,
             error: error.to_owned(),
-            body: None,
-            method: "GET".into(),
-            url: "http://a/".into(),
-            headers: None,
+            ..Record::default()
         }
     }
 

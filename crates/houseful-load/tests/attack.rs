@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use houseful_load::attack::{self, AttackError, Hit, Options, Outcome, Stop};
+use houseful_load::attack::{self, AttackError, Options, Outcome, Stop};
 use houseful_load::metrics::Metrics;
 use houseful_load::pacer::Pacer;
+use houseful_load::results::Record;
 use houseful_load::targets::{self, Defaults, Target};
 use server::{Reply, Server};
 
@@ -33,7 +34,7 @@ fn pacer(rate: &str, duration_ms: u64) -> Pacer {
     Pacer::new(rate.parse().unwrap(), Some(Duration::from_millis(duration_ms)))
 }
 
-fn attack(targets: Vec<Target>, pacer: Pacer, options: &Options) -> (Vec<Hit>, Outcome) {
+fn attack(targets: Vec<Target>, pacer: Pacer, options: &Options) -> (Vec<Record>, Outcome) {
     attack_until(&Stop::new(), targets, pacer, options)
 }
 
@@ -42,11 +43,12 @@ fn attack_until(
     targets: Vec<Target>,
     pacer: Pacer,
     options: &Options,
-) -> (Vec<Hit>, Outcome) {
+) -> (Vec<Record>, Outcome) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut hits = Vec::new();
-    let outcome = attack::run(targets, pacer, options, stop, |hit| hits.push(hit)).unwrap();
-    (hits, outcome)
+    let mut records = Vec::new();
+    let outcome =
+        attack::run(targets, pacer, options, stop, |record| records.push(record)).unwrap();
+    (records, outcome)
 }
 
 fn at_most(connections: usize) -> Options {
@@ -54,17 +56,17 @@ fn at_most(connections: usize) -> Options {
 }
 
 /// How often each error came.
-fn errors(hits: &[Hit]) -> BTreeMap<&str, usize> {
+fn errors(records: &[Record]) -> BTreeMap<&str, usize> {
     let mut errors = BTreeMap::new();
-    for hit in hits {
-        assert_eq!(hit.record.code == 0, !hit.record.error.is_empty(), "{:?}", hit.record);
-        *errors.entry(hit.record.error.as_str()).or_default() += 1;
+    for record in records {
+        assert_eq!(record.code == 0, !record.error.is_empty(), "{:?}", record);
+        *errors.entry(record.error.as_str()).or_default() += 1;
     }
     errors
 }
 
-fn slower_than(hits: &[Hit], ms: u64) -> usize {
-    hits.iter().filter(|hit| hit.record.latency > Duration::from_millis(ms)).count()
+fn slower_than(records: &[Record], ms: u64) -> usize {
+    records.iter().filter(|record| record.latency > Duration::from_millis(ms)).count()
 }
 
 /// A server that answers nothing for one second, from half a second after its first request.
@@ -93,10 +95,10 @@ fn sends_every_request_once_in_order_with_its_headers_and_body() {
         format!("POST {0}/a\nX-Case: kept\n@{1}\n\nGET {0}/b?c=d\n", server.url(), body.display());
     // One at a time, so that the order of arrival is the order of sending.
     let options = Options { name: "n".into(), body_max: Some(1), ..at_most(1) };
-    let (hits, outcome) = attack(targets(&text), pacer("200", 500), &options);
+    let (records, outcome) = attack(targets(&text), pacer("200", 500), &options);
 
     let seen = server.requests();
-    assert_eq!((seen.len(), hits.len(), outcome.requests), (100, 100, 100));
+    assert_eq!((seen.len(), records.len(), outcome.requests), (100, 100, 100));
     for (seq, request) in seen.iter().enumerate() {
         let (line, body, length) = match seq % 2 {
             0 => ("POST /a HTTP/1.1", r#"{"badge_id": "badge_0"}"#, Some("23")),
@@ -109,8 +111,8 @@ fn sends_every_request_once_in_order_with_its_headers_and_body() {
         assert_eq!(request.header("X-Case"), (seq % 2 == 0).then_some("kept"));
         assert_eq!(request.header("Content-Length"), length);
     }
-    let first_ns = hits[0].record.timestamp.as_nanosecond();
-    for (seq, Hit { record, .. }) in hits.iter().enumerate() {
+    let first_ns = records[0].record.timestamp.as_nanosecond();
+    for (seq, record) in records.iter().enumerate() {
         assert_eq!(
             (record.seq, record.code, record.error.as_str()),
             (seq as u64, 409, "409 Conflict")
@@ -128,11 +130,11 @@ fn sends_every_request_once_in_order_with_its_headers_and_body() {
 #[test]
 fn keeps_the_schedule() {
     let server = Server::start(|_| Reply::bytes(OK));
-    let (hits, outcome) = attack(get(&server.url()), pacer("400", 1_000), &Options::default());
-    assert_eq!((hits.len(), server.requests().len()), (400, 400));
+    let (records, outcome) = attack(get(&server.url()), pacer("400", 1_000), &Options::default());
+    assert_eq!((records.len(), server.requests().len()), (400, 400));
     // The last one is due at exactly 1 s.
     assert!(outcome.elapsed >= Duration::from_secs(1), "{outcome:?}");
-    let mut slips: Vec<_> = hits.iter().map(|hit| hit.slip).collect();
+    let mut slips: Vec<_> = records.iter().map(|record| record.slip.unwrap()).collect();
     slips.sort_unstable();
     // On a busy machine only the best tell what the timer can do; one of whole milliseconds has a
     // median of 1.3 ms.
@@ -144,14 +146,18 @@ fn keeps_the_schedule() {
 #[test]
 fn stall_shows_in_every_request_that_was_due_in_it() {
     let server = stalling_server();
-    let (hits, outcome) = attack(get(&server.url()), pacer("400", 2_000), &Options::default());
-    assert_eq!((hits.len(), server.requests().len()), (800, 800));
-    assert_eq!(errors(&hits), BTreeMap::from([("", 800)]));
+    let (records, outcome) = attack(get(&server.url()), pacer("400", 2_000), &Options::default());
+    assert_eq!((records.len(), server.requests().len()), (800, 800));
+    assert_eq!(errors(&records), BTreeMap::from([("", 800)]));
     // Each is late by what was left of the stall: 2.5 ms less than the one before.
-    assert!(slower_than(&hits, 25) >= 380, "{} of 390 show it", slower_than(&hits, 25));
-    assert!(slower_than(&hits, 500) >= 190, "{} of 200 show half of it", slower_than(&hits, 500));
+    assert!(slower_than(&records, 25) >= 380, "{} of 390 show it", slower_than(&records, 25));
+    assert!(
+        slower_than(&records, 500) >= 190,
+        "{} of 200 show half of it",
+        slower_than(&records, 500)
+    );
     let mut metrics = Metrics::new();
-    hits.iter().for_each(|hit| metrics.add(&hit.record));
+    records.iter().for_each(|record| metrics.add(record));
     let total = metrics.summary().latencies.total;
     assert!((190..400).contains(&total.as_secs()), "400 × 0.5 s = 200 s of waiting, not {total:?}");
     assert_eq!(outcome.waited, 0, "there were connections enough");
@@ -161,9 +167,9 @@ fn stall_shows_in_every_request_that_was_due_in_it() {
 #[test]
 fn stall_shows_just_as_much_when_connections_run_out() {
     let server = stalling_server();
-    let (hits, outcome) = attack(get(&server.url()), pacer("400", 2_000), &at_most(8));
-    assert_eq!((hits.len(), server.requests().len()), (800, 800));
-    assert!(slower_than(&hits, 25) >= 380, "{} of 390 show it", slower_than(&hits, 25));
+    let (records, outcome) = attack(get(&server.url()), pacer("400", 2_000), &at_most(8));
+    assert_eq!((records.len(), server.requests().len()), (800, 800));
+    assert!(slower_than(&records, 25) >= 380, "{} of 390 show it", slower_than(&records, 25));
     assert!(outcome.waited >= 380, "{outcome:?}");
     assert!(outcome.slip_max > Duration::from_millis(900), "{outcome:?}");
     assert_eq!((outcome.connections_peak, server.connections()), (8, 8));
@@ -178,9 +184,9 @@ fn server_that_closes_after_each_answer_costs_no_request() {
         ("HTTP/1.1 200 OK\r\n\r\nok", "to end the body"),
     ] {
         let server = Server::start(move |_| Reply::last(text));
-        let (hits, outcome) = attack(get(&server.url()), pacer("20", 500), &Options::default());
-        assert_eq!(errors(&hits), BTreeMap::from([("", 10)]), "{how}");
-        assert!(hits.iter().all(|hit| hit.record.bytes_in == 2), "{how}");
+        let (records, outcome) = attack(get(&server.url()), pacer("20", 500), &Options::default());
+        assert_eq!(errors(&records), BTreeMap::from([("", 10)]), "{how}");
+        assert!(records.iter().all(|record| record.bytes_in == 2), "{how}");
         assert_eq!((server.requests().len(), server.connections()), (10, 10), "{how}");
         assert_eq!(outcome.connections_opened, 10, "{how}");
     }
@@ -191,9 +197,9 @@ fn connection_with_bytes_nobody_asked_for_is_not_used_again() {
     // As servers do that time out an idle connection.
     let server =
         Server::start(|_| Reply::bytes(&format!("{OK}HTTP/1.1 408 Request Timeout\r\n\r\n")));
-    let (hits, _) = attack(get(&server.url()), pacer("100", 200), &Options::default());
-    assert_eq!(errors(&hits), BTreeMap::from([("", 20)]));
-    assert!(hits.iter().all(|hit| hit.record.code == 200));
+    let (records, _) = attack(get(&server.url()), pacer("100", 200), &Options::default());
+    assert_eq!(errors(&records), BTreeMap::from([("", 20)]));
+    assert!(records.iter().all(|record| record.code == 200));
     assert_eq!(server.connections(), 20);
 }
 
@@ -201,8 +207,8 @@ fn connection_with_bytes_nobody_asked_for_is_not_used_again() {
 fn without_keep_alive_each_request_has_its_own_connection() {
     let server = Server::start(|_| Reply::bytes(OK));
     let options = Options { keep_alive: false, ..Options::default() };
-    let (hits, _) = attack(get(&server.url()), pacer("100", 200), &options);
-    assert_eq!((hits.len(), server.connections()), (20, 20));
+    let (records, _) = attack(get(&server.url()), pacer("100", 200), &options);
+    assert_eq!((records.len(), server.connections()), (20, 20));
     assert!(server.requests().iter().all(|request| request.header("Connection") == Some("close")));
 }
 
@@ -211,9 +217,9 @@ fn reads_chunked_answers_and_goes_on() {
     let answer = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     let server = Server::start(move |_| Reply::bytes(answer));
     let options = Options { body_max: Some(100), keep_headers: false, ..at_most(1) };
-    let (hits, _) = attack(get(&server.url()), pacer("100", 200), &options);
-    assert_eq!((hits.len(), server.connections()), (20, 1));
-    for Hit { record, .. } in &hits {
+    let (records, _) = attack(get(&server.url()), pacer("100", 200), &options);
+    assert_eq!((records.len(), server.connections()), (20, 1));
+    for record in &records {
         assert_eq!(
             (record.body.as_deref(), record.bytes_in, &record.headers),
             (Some(&b"hello"[..]), 5, &None)
@@ -230,11 +236,10 @@ fn long_bodies_pass_both_ways() {
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{long}", long.len());
     let server = Server::start(move |_| Reply::bytes(&answer));
     let text = format!("PUT {}/\n@{}\n", server.url(), body.display());
-    let (hits, _) = attack(targets(&text), pacer("10", 300), &Options::default());
-    assert_eq!(errors(&hits), BTreeMap::from([("", 3)]));
+    let (records, _) = attack(targets(&text), pacer("10", 300), &Options::default());
+    assert_eq!(errors(&records), BTreeMap::from([("", 3)]));
     assert!(
-        hits.iter()
-            .all(|hit| (hit.record.bytes_in, hit.record.bytes_out) == (3_000_000, 3_000_000))
+        records.iter().all(|record| (record.bytes_in, record.bytes_out) == (3_000_000, 3_000_000))
     );
     assert!(server.requests().iter().all(|request| request.body == long));
 }
@@ -281,8 +286,8 @@ fn sends_again_what_the_server_cannot_have_seen() {
             thread::sleep(Duration::from_secs(60));
         }
     });
-    let (hits, outcome) = attack(put_long_body(&dir, &url), pacer("2", 1_000), &at_most(1));
-    assert_eq!(errors(&hits), BTreeMap::from([("", 2)]));
+    let (records, outcome) = attack(put_long_body(&dir, &url), pacer("2", 1_000), &at_most(1));
+    assert_eq!(errors(&records), BTreeMap::from([("", 2)]));
     assert_eq!((outcome.requests, outcome.resent, outcome.connections_opened), (2, 1, 2));
 }
 
@@ -296,9 +301,8 @@ fn takes_an_answer_that_comes_before_the_body_is_sent() {
         thread::sleep(Duration::from_secs(60));
     });
     let options = Options { timeout: Some(Duration::from_secs(5)), ..Options::default() };
-    let (hits, outcome) = attack(put_long_body(&dir, &url), pacer("10", 300), &options);
-    let codes: Vec<_> =
-        hits.iter().map(|hit| (hit.record.code, hit.record.error.as_str())).collect();
+    let (records, outcome) = attack(put_long_body(&dir, &url), pacer("10", 300), &options);
+    let codes: Vec<_> = records.iter().map(|record| (record.code, record.error.as_str())).collect();
     assert_eq!(codes, [(413, "413 Too Large"); 3]);
     // What is left of the request makes the connection useless.
     assert_eq!(outcome.connections_opened, 3);
@@ -308,9 +312,9 @@ fn takes_an_answer_that_comes_before_the_body_is_sent() {
 fn failures_are_records_grouped_by_their_cause() {
     let closed_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let options = Options { timeout: Some(Duration::from_millis(300)), ..Options::default() };
-    let (hits, _) = attack(get(&format!("http://{closed_port}")), pacer("100", 200), &options);
+    let (records, _) = attack(get(&format!("http://{closed_port}")), pacer("100", 200), &options);
     let refused = format!("cannot connect to `{closed_port}`: connection refused");
-    assert_eq!(errors(&hits), BTreeMap::from([(refused.as_str(), 20)]));
+    assert_eq!(errors(&records), BTreeMap::from([(refused.as_str(), 20)]));
 
     for (reply, error) in [
         ("", "cannot read the answer: the server closed the connection without one"),
@@ -321,8 +325,8 @@ fn failures_are_records_grouped_by_their_cause() {
         ("SSH-2.0-x\r\n", "cannot read the answer: malformed head: invalid HTTP version"),
     ] {
         let server = Server::start(move |_| Reply::last(reply));
-        let (hits, outcome) = attack(get(&server.url()), pacer("100", 200), &options);
-        assert_eq!(errors(&hits), BTreeMap::from([(error, 20)]));
+        let (records, outcome) = attack(get(&server.url()), pacer("100", 200), &options);
+        assert_eq!(errors(&records), BTreeMap::from([(error, 20)]));
         // What the server may have acted on is not sent again.
         assert_eq!((server.requests().len(), outcome.resent), (20, 0), "{error}");
     }
@@ -335,16 +339,16 @@ fn gives_up_in_time_and_names_the_limit() {
         Reply::bytes(OK)
     });
     let options = Options { timeout: Some(Duration::from_millis(300)), ..at_most(2) };
-    let (hits, outcome) = attack(get(&server.url()), pacer("20", 1_000), &options);
+    let (records, outcome) = attack(get(&server.url()), pacer("20", 1_000), &options);
     // 300 ms for a free connection after the last was due, and 300 for its answer.
     assert!(outcome.elapsed < Duration::from_millis(1_900), "{outcome:?}");
-    let errors = errors(&hits);
+    let errors = errors(&records);
     assert_eq!(errors.values().sum::<usize>(), 20);
     assert_eq!(errors.len(), 2, "{errors:?}");
     assert!(errors["timeout: no answer within 300ms"] >= 6, "{errors:?}");
     assert!(errors["timeout: none of 2 connections became free within 300ms"] >= 6, "{errors:?}");
-    for hit in &hits {
-        assert!(hit.record.latency >= Duration::from_millis(299), "{:?}", hit.record.latency);
+    for record in &records {
+        assert!(record.latency >= Duration::from_millis(299), "{:?}", record.latency);
     }
 }
 
@@ -354,23 +358,23 @@ fn as_fast_as_possible_uses_each_connection_without_a_pause() {
         thread::sleep(Duration::from_millis(10));
         Reply::bytes(OK)
     });
-    let (hits, outcome) = attack(get(&server.url()), pacer("infinity", 500), &at_most(4));
-    assert_eq!(hits.len(), server.requests().len());
+    let (records, outcome) = attack(get(&server.url()), pacer("infinity", 500), &at_most(4));
+    assert_eq!(records.len(), server.requests().len());
     assert!(
-        (100..=200).contains(&hits.len()),
+        (100..=200).contains(&records.len()),
         "{} requests of 10 ms on 4 connections in 500 ms",
-        hits.len()
+        records.len()
     );
     assert_eq!((server.connections(), outcome.waited), (4, 0));
-    assert!(hits.iter().all(|hit| hit.slip.is_zero()));
+    assert!(records.iter().all(|record| record.slip.unwrap().is_zero()));
 }
 
 #[test]
 fn several_hosts_share_the_connections() {
     let (a, b) = (Server::start(|_| Reply::bytes(OK)), Server::start(|_| Reply::bytes(OK)));
     let text = format!("GET {}/\nGET {}/\n", a.url(), b.url());
-    let (hits, outcome) = attack(targets(&text), pacer("200", 500), &at_most(1));
-    assert_eq!(errors(&hits), BTreeMap::from([("", 100)]));
+    let (records, outcome) = attack(targets(&text), pacer("200", 500), &at_most(1));
+    assert_eq!(errors(&records), BTreeMap::from([("", 100)]));
     assert_eq!((a.requests().len(), b.requests().len()), (50, 50));
     assert_eq!(outcome.connections_peak, 1);
 }
@@ -394,16 +398,16 @@ fn stops_when_told() {
                 if abandon { stop.abandon() } else { stop.drain() }
             }
         });
-        let (hits, outcome) =
+        let (records, outcome) =
             attack_until(&stop, get(&server.url()), for_ever, &Options::default());
         stopper.join().unwrap();
-        assert_eq!(outcome.requests, hits.len() as u64 + outcome.abandoned);
+        assert_eq!(outcome.requests, records.len() as u64 + outcome.abandoned);
         if abandon {
             // 200 ms at 100 a second are under way at any time.
             assert!((5..=40).contains(&outcome.abandoned), "{outcome:?}");
         } else {
-            assert_eq!((outcome.abandoned, server.requests().len() - before), (0, hits.len()));
-            assert!((50..=70).contains(&hits.len()), "{outcome:?}");
+            assert_eq!((outcome.abandoned, server.requests().len() - before), (0, records.len()));
+            assert!((50..=70).contains(&records.len()), "{outcome:?}");
         }
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use houseful_load::attack::Hit;
 use houseful_load::plan::Ratio;
+use houseful_load::results::Record;
 use houseful_model::{Emission, Heard, Millis, wire};
 
 /// The collector's default dedup window, which the demo leaves as it is.
@@ -66,7 +66,7 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub(super) fn new(payloads: &[Arc<Payload>], hits: &[Hit], exported: &[Exported]) -> Check {
+    pub(super) fn new(payloads: &[Arc<Payload>], hits: &[Record], exported: &[Exported]) -> Check {
         let mut lines: HashMap<i64, &serde_json::Value> = HashMap::new();
         let mut times: HashMap<&Identity, Vec<Millis>> = HashMap::new();
         for row in exported {
@@ -83,7 +83,7 @@ impl Check {
             without_original: 0,
         };
         let mut answered = HashSet::new();
-        for Hit { record, .. } in hits {
+        for record in hits {
             match record.code {
                 201 => {
                     check.stored += 1;
@@ -161,22 +161,16 @@ mod tests {
         Arc::new(Payload { body: Arc::new([]), identity: (badge.to_owned(), Vec::new()) })
     }
 
-    fn hit(seq: u64, code: u16, body: &serde_json::Value, at_ms: i64) -> Hit {
-        let record = Record {
-            attack: String::new(),
+    fn hit(seq: u64, code: u16, body: &serde_json::Value, at_ms: i64) -> Record {
+        Record {
             seq,
             code,
             timestamp: jiff::Timestamp::from_millisecond(at_ms).unwrap(),
             latency: Duration::from_millis(5),
-            bytes_out: 0,
-            bytes_in: 0,
-            error: String::new(),
             body: Some(body.to_string().into_bytes()),
             method: "POST".to_owned(),
-            url: String::new(),
-            headers: None,
-        };
-        Hit { record, slip: Duration::ZERO }
+            ..Record::default()
+        }
     }
 
     fn exported(id: i64, badge: &str, at_ms: i64) -> Exported {
@@ -185,7 +179,7 @@ mod tests {
     }
 
     /// What the check says of these answers: (right, lost, twice, no original).
-    fn judged(hits: &[Hit], rows: &[Exported]) -> (bool, u64, u64, u64) {
+    fn judged(hits: &[Record], rows: &[Exported]) -> (bool, u64, u64, u64) {
         let payloads = [payload("a"), payload("b")];
         let check = Check::new(&payloads, hits, rows);
         (check.is_right(2), check.lost, check.twice, check.without_original)
@@ -196,8 +190,9 @@ mod tests {
         let (a, b) = (json!({"id": 1, "badge_id": "a"}), json!({"id": 2, "badge_id": "b"}));
         // The second was stored, but its answer was given up.
         let rows = [exported(1, "a", 1_000), exported(2, "b", 1_001)];
-        let check =
-            |hits: &[Hit], rows| Check::new(&[payload("a"), payload("b")], hits, rows).is_clean();
+        let check = |hits: &[Record], rows| {
+            Check::new(&[payload("a"), payload("b")], hits, rows).is_clean()
+        };
         assert!(check(&[], &[]));
         assert!(check(&[hit(0, 201, &a, 1_000)], &rows));
         assert!(!check(&[hit(0, 201, &a, 1_000)], &rows[1..]));

@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use houseful_load::attack::{self, Hit, Options, Stop};
+use houseful_load::attack::{self, Options, Stop};
 use houseful_load::metrics::Metrics;
 use houseful_load::pacer::Pacer;
 use houseful_load::plan::Plan;
 use houseful_load::reports;
+use houseful_load::results::Record;
 use houseful_load::targets::{Header, HttpUrl, Target};
 use houseful_model::wire;
 
@@ -69,7 +70,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let hits = play(&plan, &payloads, &stop)?;
     let mut metrics = Metrics::new();
     for hit in &hits {
-        metrics.add(&hit.record);
+        metrics.add(hit);
     }
     print(format_args!("\n"))?;
     reports::text::write(&mut std::io::stdout().lock(), &metrics.summary())
@@ -119,7 +120,7 @@ fn payloads(plan: &Plan) -> Vec<Arc<Payload>> {
         .collect()
 }
 
-fn play(plan: &Plan, payloads: &[Arc<Payload>], stop: &Stop) -> anyhow::Result<Vec<Hit>> {
+fn play(plan: &Plan, payloads: &[Arc<Payload>], stop: &Stop) -> anyhow::Result<Vec<Record>> {
     let json: Header = "Content-Type: application/json".parse()?;
     let targets: Vec<Target> = payloads
         .iter()
@@ -140,9 +141,9 @@ fn play(plan: &Plan, payloads: &[Arc<Payload>], stop: &Stop) -> anyhow::Result<V
     };
     let mut live = Live::new(pacer.requests_total());
     let mut hits = Vec::with_capacity(targets.len());
-    attack::run(targets, pacer, &options, stop, |hit| {
-        live.hit(hit.record.code);
-        hits.push(hit);
+    attack::run(targets, pacer, &options, stop, |record| {
+        live.hit(record.code);
+        hits.push(record);
     })?;
     live.finish();
     Ok(hits)

@@ -1,20 +1,21 @@
 //! `houseful load attack`.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use houseful_load::attack::{self, Options, Outcome};
 use houseful_load::duration::Go;
 use houseful_load::pacer::Pacer;
 use houseful_load::rate::Rate;
-use houseful_load::results;
+use houseful_load::results::{Encoding, Writer};
 use houseful_load::targets::{self, Defaults, Header, Target};
 
 use super::generate::parse_duration;
+use super::results::open_output;
 use super::{Live, stop_on_interrupt};
 use crate::cli::AttackArgs;
 use crate::say;
@@ -42,22 +43,19 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
         .collect::<anyhow::Result<Vec<Header>>>()?;
     let targets = read_targets(&args.targets, headers)?;
 
-    let mut out = open_output(&args.output)?;
+    let mut out = Writer::new(open_output(&args.output, Encoding::Gob)?, Encoding::Gob);
     let pacer = Pacer::new(rate, duration);
     let mut live = Live::new(pacer.requests_total());
     let stop = stop_on_interrupt()?;
-    let mut line = Vec::new();
     let mut failed = None;
-    let outcome = attack::run(targets, pacer, &options, &stop, |hit| {
-        live.hit(hit.record.code);
-        if failed.is_none() {
-            line.clear();
-            results::json::append(&mut line, &hit.record);
-            if let Err(error) = out.write_all(&line) {
-                // Nobody keeps what comes, so there is no reason to go on.
-                stop.abandon();
-                failed = Some(error);
-            }
+    let outcome = attack::run(targets, pacer, &options, &stop, |record| {
+        live.hit(record.code);
+        if failed.is_none()
+            && let Err(error) = out.write(&record)
+        {
+            // Nobody keeps what comes, so there is no reason to go on.
+            stop.abandon();
+            failed = Some(error);
         }
     })?;
     live.finish();
@@ -75,19 +73,6 @@ fn read_targets(name: &str, headers: Vec<Header>) -> anyhow::Result<Vec<Target>>
         Box::new(BufReader::new(file))
     };
     Ok(targets::http::read(source, name, &defaults)?)
-}
-
-fn open_output(name: &str) -> anyhow::Result<Box<dyn Write>> {
-    if name == "-" {
-        if io::stdout().is_terminal() {
-            bail!(
-                "results would fill the terminal: pipe them to `houseful load report`, or name a file with --output"
-            );
-        }
-        return Ok(Box::new(BufWriter::new(io::stdout())));
-    }
-    let file = File::create(name).with_context(|| format!("cannot create `{name}`"))?;
-    Ok(Box::new(BufWriter::new(file)))
 }
 
 /// What a reader of the report should know about the generator itself.

@@ -1,9 +1,11 @@
 //! `houseful load`: one file per command of the toolkit.
 
 mod attack;
+mod encode;
 mod generate;
 mod live;
 mod report;
+mod results;
 
 use std::process::ExitCode;
 
@@ -16,5 +18,6 @@ pub(crate) fn run(command: LoadCommand) -> anyhow::Result<ExitCode> {
         LoadCommand::Generate(args) => generate::run(&args),
         LoadCommand::Attack(args) => attack::run(&args),
         LoadCommand::Report(args) => report::run(&args),
+        LoadCommand::Encode(args) => encode::run(&args),
     }
 }

@@ -1,16 +1,15 @@
 //! `houseful load report`.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use houseful_load::metrics::Metrics;
 use houseful_load::reports;
-use houseful_load::results::json::{ReadError, Reader};
 
+use super::results::for_each;
 use crate::cli::{ReportArgs, ReportType};
-use crate::{interrupt, say};
+use crate::interrupt;
 
 /// Folds all results, then prints.
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
@@ -21,18 +20,10 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         }
     })?;
     let mut metrics = Metrics::new();
-    if args.files.is_empty() {
-        add_all(&mut metrics, io::stdin().lock(), "stdin")?;
-    }
-    for path in &args.files {
-        if path.as_os_str() == "-" {
-            add_all(&mut metrics, io::stdin().lock(), "stdin")?;
-            continue;
-        }
-        let name = path.display().to_string();
-        let file = File::open(path).with_context(|| format!("cannot open results `{name}`"))?;
-        add_all(&mut metrics, BufReader::new(file), &name)?;
-    }
+    for_each(&args.files, |record| {
+        metrics.add(record);
+        Ok(())
+    })?;
     let mut out = io::stdout().lock();
     let summary = metrics.summary();
     match args.r#type {
@@ -42,16 +33,4 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     .and_then(|()| out.flush())
     .context("cannot write the report")?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn add_all(metrics: &mut Metrics, source: impl BufRead, name: &str) -> anyhow::Result<()> {
-    for record in Reader::new(source, name) {
-        match record {
-            Ok(record) => metrics.add(&record),
-            // Whoever wrote it was stopped; what came before is whole.
-            Err(error @ ReadError::Cut { .. }) => say(format_args!("warning: {error}")),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!  alarm ─▶ main loop ── due, and a worker is free ──▶ worker ─▶ connection ─▶ server
 //!             ▲   │                                      │ ▲
-//!   on_hit ◀──┘   └── none free, fewer than the most: spawn │
+//! on_record ◀──┘   └── none free, fewer than the most: spawn │
 //!             └────────── hit ───────────────────────────┘ └── next one already due: takes it
 //! ```
 //!
@@ -25,7 +25,7 @@ use super::client::Failure;
 use super::client::connection::Connection;
 use super::client::request::append_head;
 use super::client::response::{Answer, Decoder, Keep};
-use super::{AttackError, Hit, Level, Options, Outcome};
+use super::{AttackError, Level, Options, Outcome};
 use crate::duration::Go;
 use crate::pacer::Pacer;
 use crate::results::Record;
@@ -34,7 +34,7 @@ use crate::targets::Target;
 /// A body up to this long is copied behind its head and sent in one piece.
 const BODY_LEN_COPIED: usize = 16 * 1024;
 
-/// So many hits may lie about before a worker lets the main loop hand them out.
+/// So many records may lie about before a worker lets the main loop hand them out.
 const DONE_LEN_MAX: usize = 1_024;
 
 /// Targets with the addresses of their hosts.
@@ -86,7 +86,7 @@ pub(super) async fn run(
     pacer: Pacer,
     options: Options,
     mut level: watch::Receiver<Level>,
-    mut on_hit: impl FnMut(Hit),
+    mut on_record: impl FnMut(Record),
 ) -> std::io::Result<Outcome> {
     let mut alarm = Alarm::new()?;
     let engine = Rc::new(Engine::new(plan, pacer, options));
@@ -99,7 +99,7 @@ pub(super) async fn run(
         }
         engine.assign();
         std::mem::swap(&mut done, &mut engine.done.borrow_mut());
-        done.drain(..).for_each(&mut on_hit);
+        done.drain(..).for_each(&mut on_record);
         let in_flight = engine.in_flight.get();
         let is_over = engine.is_over() && in_flight == 0 && engine.done.borrow().is_empty();
         if is_over || level_now == Level::Abandon {
@@ -150,7 +150,7 @@ struct Engine {
     workers: Cell<usize>,
     /// Workers with an open connection and nothing to do, the one used last on top.
     idle: RefCell<Vec<Rc<Worker>>>,
-    done: RefCell<Vec<Hit>>,
+    done: RefCell<Vec<Record>>,
     outcome: Cell<Outcome>,
     /// Wakes the main loop.
     wake: Notify,
@@ -349,6 +349,7 @@ impl Engine {
             method: target.method.clone(),
             url: target.url.as_str().to_owned(),
             headers: None,
+            slip: Some(job.taken - job.due),
         };
         match result {
             Ok(answer) => {
@@ -364,7 +365,7 @@ impl Engine {
             }
             Err(error) => record.error = error,
         }
-        self.done.borrow_mut().push(Hit { record, slip: job.taken - job.due });
+        self.done.borrow_mut().push(record);
         self.in_flight.set(self.in_flight.get() - 1);
         self.wake.notify_one();
     }

@@ -3,7 +3,7 @@
 //! Open model: a request leaves when the [`Pacer`] says so, whether or not earlier ones were
 //! answered, and its latency counts from that intended time. So a server that stops for a second
 //! shows up in every request that was due in that second, and a generator that falls behind shows
-//! up too, as latency and as [`Hit::slip`]; nothing is left out and nothing is skipped.
+//! up too, as latency and as [`Record::slip`]; nothing is left out and nothing is skipped.
 //!
 //! HTTP/1.1 over kept-alive connections, opened on demand. The connection used last is used next,
 //! so a quick server sees few of them. When [`Options::connections_max`] are busy, requests wait
@@ -62,20 +62,10 @@ impl Default for Options {
     }
 }
 
-/// One request that is over, answered or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hit {
-    /// What became of it.
-    pub record: Record,
-    /// How long after its intended time the engine took it up: the generator's own lateness and
-    /// the wait for a free connection, not the opening of one.
-    pub slip: Duration,
-}
-
 /// What an attack amounts to, beside its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Outcome {
-    /// Requests taken up; each but the abandoned has been handed out as a [`Hit`].
+    /// Requests taken up; each but the abandoned has been handed out as a [`Record`].
     pub requests: u64,
     /// Requests that were under way when the attack was abandoned: they have no record.
     pub abandoned: u64,
@@ -88,7 +78,7 @@ pub struct Outcome {
     pub connections_opened: u64,
     /// The most workers, each with at most one connection, at once.
     pub connections_peak: usize,
-    /// The greatest [`Hit::slip`].
+    /// The greatest [`Record::slip`].
     pub slip_max: Duration,
     /// From the start to the last answer.
     pub elapsed: Duration,
@@ -164,8 +154,8 @@ impl Stop {
 /// Attacks `targets` in turn, from the first again after the last, until `pacer` ends or `stop`
 /// says so, then waits for what is under way.
 ///
-/// `on_hit` gets each request when it is over, in that order. It runs between sends on this
-/// thread, so it has to be quick: what it takes is [`Hit::slip`] to others.
+/// `on_record` gets the record of each request when that is over, in that order. It runs between sends on this
+/// thread, so it has to be quick: what it takes is [`Record::slip`] to others.
 ///
 /// # Errors
 ///
@@ -180,7 +170,7 @@ pub fn run(
     pacer: Pacer,
     options: &Options,
     stop: &Stop,
-    on_hit: impl FnMut(Hit),
+    on_record: impl FnMut(Record),
 ) -> Result<Outcome, AttackError> {
     let name = options.name.as_str();
     if !name.bytes().all(|b| b.is_ascii_graphic() || b == b' ') || name.trim() != name {
@@ -192,7 +182,7 @@ pub fn run(
         .build_local(tokio::runtime::LocalOptions::default())
         .map_err(AttackError::EventLoop)?;
     let outcome =
-        runtime.block_on(engine::run(plan, pacer, options.clone(), stop.0.subscribe(), on_hit));
+        runtime.block_on(engine::run(plan, pacer, options.clone(), stop.0.subscribe(), on_record));
     // A resolver or connection left behind is nobody's business any more.
     outcome.map_err(AttackError::EventLoop)
 }

@@ -1,17 +1,42 @@
 //! What became of each request: one [`Record`] a request, in vegeta's fields and their order.
+//!
+//! In three encodings, each as vegeta writes and reads it: [`gob`], [`json`], [`csv`].
+//! [`Reader`] finds out which one it is by looking, [`Writer`] is told, [`Merge`] joins several.
 
+pub mod csv;
+mod error;
+pub mod gob;
 pub mod json;
+mod merge;
+mod reader;
+mod writer;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use error::{Place, ReadError};
+pub use merge::Merge;
+pub use reader::Reader;
+pub use writer::Writer;
+
+/// How records are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Go's gob: vegeta's own, and the smallest.
+    Gob,
+    /// One object a line.
+    Json,
+    /// One row each.
+    Csv,
+}
+
 /// Headers by name, each with its values in order; names sort by their bytes.
 pub type HeaderMap = BTreeMap<String, Vec<String>>;
 
 /// What became of one request. Source: `Result` in vegeta's `lib/results.go`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
     /// The attack's name, empty if it has none.
     pub attack: String,
@@ -37,9 +62,21 @@ pub struct Record {
     pub url: String,
     /// The answer's headers; `None` when there was no answer or none were to be kept.
     pub headers: Option<HeaderMap>,
+    /// How long after `timestamp` the generator took the request up: its own lateness and the wait
+    /// for a free connection. `None` where it is not known, as in what vegeta wrote and in CSV.
+    pub slip: Option<Duration>,
 }
 
 impl Record {
+    /// Empties it and keeps its buffers, for the next one.
+    fn clear(&mut self) {
+        let Record { mut attack, mut error, mut method, mut url, .. } = std::mem::take(self);
+        for text in [&mut attack, &mut error, &mut method, &mut url] {
+            text.clear();
+        }
+        *self = Record { attack, error, method, url, ..Record::default() };
+    }
+
     /// Whether vegeta counts it as a success: a status from 200 to 399.
     pub fn is_success(&self) -> bool {
         (200..400).contains(&self.code)

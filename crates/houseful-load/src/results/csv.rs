@@ -1,0 +1,204 @@
+//! Records as CSV, as vegeta's `encode -to=csv` writes them.
+//!
+//! No header row; exactly twelve columns: timestamp in ns since 1970, code, latency in ns,
+//! bytes_out, bytes_in, error, body in base64, attack, seq, method, url, headers in base64 (`Key:
+//! value` lines in the order of keys, and an empty line at the end; nothing for no headers). So a
+//! [`Record::slip`] is lost. Source: `NewCSVEncoder` in vegeta's `lib/results.go`.
+
+use std::io::{self, BufRead, Read, Write};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+
+use super::{HeaderMap, Place, ReadError, Record};
+
+const COLUMNS: usize = 12;
+
+/// The longest row that is read: a record with a body of some 48 MiB.
+const ROW_LEN_MAX: usize = 64 << 20;
+
+/// Writes records, a line each.
+pub struct Writer<W: Write> {
+    to: csv::Writer<W>,
+}
+
+impl<W: Write> Writer<W> {
+    /// A new file.
+    pub fn new(to: W) -> Writer<W> {
+        Writer { to: csv::WriterBuilder::new().has_headers(false).from_writer(to) }
+    }
+
+    /// Writes one record; it may lie in a buffer for a while.
+    ///
+    /// # Errors
+    ///
+    /// Those of the destination.
+    pub fn write(&mut self, record: &Record) -> io::Result<()> {
+        let number = |number: u128| number.to_string();
+        let columns = [
+            record.timestamp.as_nanosecond().to_string(),
+            number(record.code.into()),
+            number(record.latency.as_nanos()),
+            number(record.bytes_out.into()),
+            number(record.bytes_in.into()),
+            record.error.clone(),
+            record.body.as_deref().map(|body| STANDARD.encode(body)).unwrap_or_default(),
+            record.attack.clone(),
+            number(record.seq.into()),
+            record.method.clone(),
+            record.url.clone(),
+            record.headers.as_ref().map(headers_column).unwrap_or_default(),
+        ];
+        Ok(self.to.write_record(&columns)?)
+    }
+
+    /// Writes what lies in the buffer.
+    ///
+    /// # Errors
+    ///
+    /// Those of the destination.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+fn headers_column(headers: &HeaderMap) -> String {
+    let mut text = String::new();
+    for (key, values) in headers {
+        for value in values {
+            text.extend([key, ": ", value, "\r\n"]);
+        }
+    }
+    text.push_str("\r\n");
+    STANDARD.encode(text)
+}
+
+/// Reads records; quoted fields may span lines.
+pub struct Reader<R> {
+    source: csv::Reader<Bounded<R>>,
+    name: String,
+    read: u64,
+    row: csv::ByteRecord,
+    over: bool,
+}
+
+impl<R: BufRead> Reader<R> {
+    /// A reader of `source`; `name` is what errors call it.
+    pub fn new(source: R, name: impl Into<String>) -> Reader<R> {
+        let source = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(Bounded { source, left: ROW_LEN_MAX, ended: false });
+        Reader { source, name: name.into(), read: 0, row: csv::ByteRecord::new(), over: false }
+    }
+
+    /// Reads the next record into `record`, whose buffers are used again; `false` at the end.
+    ///
+    /// After an error the next row may be tried.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReadError`]; the record is then a mixture.
+    pub fn read_into(&mut self, record: &mut Record) -> Result<bool, ReadError> {
+        if self.over {
+            return Ok(false);
+        }
+        self.source.get_mut().left = ROW_LEN_MAX;
+        let found = self.source.read_byte_record(&mut self.row);
+        let name = || self.name.clone();
+        match found {
+            Ok(true) => {}
+            Ok(false) => {
+                self.over = true;
+                return Ok(false);
+            }
+            Err(error) => {
+                self.over = true;
+                return Err(ReadError::Read { name: name(), source: error.into() });
+            }
+        }
+        let at = Place::Line(self.row.position().map_or(1, csv::Position::line));
+        match fill(record, &self.row) {
+            Ok(()) => {
+                self.read += 1;
+                Ok(true)
+            }
+            Err(_) if self.source.get_ref().ended => {
+                Err(ReadError::Cut { name: name(), at, before: self.read })
+            }
+            Err(reason) => Err(ReadError::Wrong { name: name(), at, expected: "CSV", reason }),
+        }
+    }
+}
+
+/// Reads no further than a row may reach; what csv reads ahead counts, too.
+struct Bounded<R> {
+    source: R,
+    left: usize,
+    /// Whether the end was seen: no row with a line end needs that.
+    ended: bool,
+}
+
+impl<R: BufRead> Read for Bounded<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::Error::other(format!("a row is longer than {ROW_LEN_MAX} bytes")));
+        }
+        let most = to.len().min(self.left);
+        let read = self.source.read(&mut to[..most])?;
+        self.left -= read;
+        self.ended = read == 0;
+        Ok(read)
+    }
+}
+
+fn fill(record: &mut Record, row: &csv::ByteRecord) -> Result<(), String> {
+    if row.len() != COLUMNS {
+        return Err(format!("{} columns, which are {COLUMNS}", row.len()));
+    }
+    let text = |column: usize, name: &str| {
+        std::str::from_utf8(&row[column])
+            .map_err(|_| format!("{name}: expected UTF-8, found `{}`", row[column].escape_ascii()))
+    };
+    fn number<T: std::str::FromStr>(text: Result<&str, String>, name: &str) -> Result<T, String> {
+        let text = text?;
+        text.parse().map_err(|_| format!("{name}: expected a number, found `{text}`"))
+    }
+    let base64 = |column: usize, name: &str| {
+        STANDARD.decode(&row[column]).map_err(|error| format!("{name}: expected base64: {error}"))
+    };
+    record.clear();
+    let ns: i128 = number(text(0, "timestamp"), "timestamp")?;
+    record.timestamp = Timestamp::from_nanosecond(ns)
+        .map_err(|_| format!("timestamp: {ns} ns since 1970 is no time"))?;
+    record.code = number(text(1, "code"), "code")?;
+    record.latency = Duration::from_nanos(number(text(2, "latency"), "latency")?);
+    record.bytes_out = number(text(3, "bytes_out"), "bytes_out")?;
+    record.bytes_in = number(text(4, "bytes_in"), "bytes_in")?;
+    record.error.push_str(text(5, "error")?);
+    let body = base64(6, "body")?;
+    record.body = (!body.is_empty()).then_some(body);
+    record.attack.push_str(text(7, "attack")?);
+    record.seq = number(text(8, "seq"), "seq")?;
+    record.method.push_str(text(9, "method")?);
+    record.url.push_str(text(10, "url")?);
+    if !row[11].is_empty() {
+        record.headers = Some(headers(&base64(11, "headers")?)?);
+    }
+    Ok(())
+}
+
+fn headers(bytes: &[u8]) -> Result<HeaderMap, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "headers: expected UTF-8".to_owned())?;
+    let mut headers = HeaderMap::new();
+    for line in text.split("\r\n").filter(|line| !line.is_empty()) {
+        let (key, value) = line
+            .split_once(':')
+            .ok_or_else(|| format!("headers: expected `Key: value`, found `{line}`"))?;
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        headers.entry(key.to_owned()).or_default().push(value.to_owned());
+    }
+    Ok(headers)
+}

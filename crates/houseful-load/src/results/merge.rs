@@ -1,0 +1,56 @@
+//! Several results as one, in the order of time.
+
+use std::io::BufRead;
+
+use super::{ReadError, Reader, Record};
+
+/// Merges sources by when the requests ended, which is the order in which each of them was
+/// written. Holds one record of each.
+pub struct Merge<R> {
+    sources: Vec<Source<R>>,
+}
+
+struct Source<R> {
+    reader: Reader<R>,
+    next: Record,
+    /// Whether `next` is one, and is yet to be handed out.
+    has_next: bool,
+    /// A reader is asked once more after an error only if it can go on.
+    over: bool,
+}
+
+impl<R: BufRead> Merge<R> {
+    /// Of these, none of which is read yet.
+    pub fn new(readers: impl IntoIterator<Item = Reader<R>>) -> Merge<R> {
+        let source =
+            |reader| Source { reader, next: Record::default(), has_next: false, over: false };
+        Merge { sources: readers.into_iter().map(source).collect() }
+    }
+
+    /// The next record of all, whose buffers are used again, into `record`; `false` at the end.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReadError`]. Asked again, it goes on after the error as far as that is possible.
+    pub fn read_into(&mut self, record: &mut Record) -> Result<bool, ReadError> {
+        for source in self.sources.iter_mut().filter(|source| !source.has_next && !source.over) {
+            match source.reader.read_into(&mut source.next) {
+                Ok(has_next) => {
+                    source.has_next = has_next;
+                    source.over = !has_next;
+                }
+                Err(error) => {
+                    source.over = !matches!(error, ReadError::Wrong { .. });
+                    return Err(error);
+                }
+            }
+        }
+        let with_next = self.sources.iter_mut().filter(|source| source.has_next);
+        let Some(first) = with_next.min_by_key(|source| source.next.end_ns()) else {
+            return Ok(false);
+        };
+        first.has_next = false;
+        std::mem::swap(record, &mut first.next);
+        Ok(true)
+    }
+}

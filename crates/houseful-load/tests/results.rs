@@ -1,0 +1,198 @@
+//! Records through the three encodings: what is written is read, and what is broken is named.
+
+use std::time::Duration;
+
+use houseful_load::results::{Encoding, HeaderMap, ReadError, Reader, Record, Writer};
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+const ENCODINGS: [Encoding; 3] = [Encoding::Gob, Encoding::Json, Encoding::Csv];
+
+fn write(records: &[Record], encoding: Encoding) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut writer = Writer::new(&mut out, encoding);
+    records.iter().for_each(|record| writer.write(record).unwrap());
+    writer.flush().unwrap();
+    drop(writer);
+    out
+}
+
+fn read(bytes: &[u8]) -> Result<Vec<Record>, ReadError> {
+    Reader::new(bytes, "r").collect()
+}
+
+/// The record as it comes back: what an encoding cannot say is lost.
+fn expected(mut record: Record, encoding: Encoding) -> Record {
+    if encoding != Encoding::Json {
+        record.body = record.body.filter(|body| !body.is_empty());
+    }
+    if encoding == Encoding::Csv {
+        record.slip = None;
+        if let Some(headers) = &mut record.headers {
+            headers.retain(|_, values| !values.is_empty());
+        }
+    }
+    record
+}
+
+/// As an HTTP client may have them: a value has no line break, and no space at its ends.
+fn any_headers() -> impl Strategy<Value = Option<HeaderMap>> {
+    let values = prop::collection::vec("([!-~]([ -~]{0,8}[!-~])?)?", 0..3);
+    prop::option::of(prop::collection::btree_map("[!#-9;-~]{1,8}", values, 0..3))
+}
+
+fn any_record() -> impl Strategy<Value = Record> {
+    let texts =
+        ("\\PC{0,8}|[\\x00-\\x7f\u{2028}<>&]{0,8}", "[\\PC\"\n,]{0,8}", "[A-Z]{0,8}", "\\PC{0,8}");
+    let ns = 0..=i64::MAX as u64;
+    let numbers =
+        (any::<u64>(), any::<u16>(), ns.clone(), any::<u64>(), any::<u64>(), prop::option::of(ns));
+    (texts, numbers, any::<i64>(), any::<Option<Vec<u8>>>(), any_headers()).prop_map(
+        |(
+            (attack, error, method, url),
+            (seq, code, latency, bytes_out, bytes_in, slip),
+            time_ns,
+            body,
+            headers,
+        )| Record {
+            attack,
+            seq,
+            code,
+            timestamp: Timestamp::from_nanosecond(time_ns.into()).unwrap(),
+            latency: Duration::from_nanos(latency),
+            bytes_out,
+            bytes_in,
+            error,
+            body,
+            method,
+            url,
+            headers,
+            slip: slip.map(Duration::from_nanos),
+        },
+    )
+}
+
+fn record(seq: u64) -> Record {
+    Record {
+        attack: "run".into(),
+        seq,
+        code: 409,
+        timestamp: Timestamp::from_millisecond(1_795_552_140_123 + seq as i64).unwrap(),
+        latency: Duration::from_nanos(1_234_567),
+        bytes_out: 102,
+        bytes_in: 24,
+        error: "409 Conflict".into(),
+        body: Some(b"{\"errors\"".to_vec()),
+        method: "POST".into(),
+        url: "http://localhost/".into(),
+        headers: Some([("A".into(), vec!["1".into(), "2".into()])].into()),
+        slip: Some(Duration::ZERO),
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(records in prop::collection::vec(any_record(), 0..5)) {
+        for encoding in ENCODINGS {
+            let back = read(&write(&records, encoding)).unwrap();
+            let expected: Vec<_> =
+                records.iter().map(|record| expected(record.clone(), encoding)).collect();
+            prop_assert_eq!(back, expected, "{:?}", encoding);
+        }
+    }
+
+    /// Nor does anything else happen than an error: no panic, no endless loop.
+    #[test]
+    fn whatever_is_broken_is_an_error_or_another_record(
+        encoding in prop::sample::select(&ENCODINGS[..]), at in 0usize..1_000, byte in any::<u8>(),
+    ) {
+        let mut bytes = write(&[record(0), record(1)], encoding);
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        let read = Reader::new(&bytes[..], "r").take(10).count();
+        prop_assert!(read <= 4, "{}", read);
+    }
+}
+
+#[test]
+fn a_stream_that_was_cut_off_says_where_and_gives_what_came_before() {
+    for encoding in ENCODINGS {
+        let one = write(&[record(0)], encoding).len();
+        let two = write(&[record(0), record(1)], encoding);
+        for len in one + 1..two.len() - 1 {
+            let read: Vec<_> = Reader::new(&two[..len], "r").collect();
+            assert_eq!(read[0].as_ref().unwrap(), &expected(record(0), encoding));
+            match read.get(1) {
+                Some(Err(ReadError::Cut { before: 1, at, .. })) => {
+                    let place =
+                        if encoding == Encoding::Gob { format!("byte {one}") } else { "2".into() };
+                    assert_eq!(at.to_string(), place, "{encoding:?} after {len} bytes");
+                }
+                // In CSV a part of the last column may look whole.
+                Some(Ok(_)) if encoding == Encoding::Csv && len > two.len() - 30 => {}
+                other => panic!("{encoding:?} after {len} bytes: {other:?}"),
+            }
+        }
+    }
+}
+
+/// `tests/fixtures/vegeta/README.md` has the commands that wrote them.
+#[test]
+fn what_vegeta_wrote_is_read() {
+    let fixture = |name: &str| {
+        let path = format!("{}/../../tests/fixtures/vegeta/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read(path).unwrap()
+    };
+    let json = fixture("results.json");
+    let records = read(&json).unwrap();
+    assert_eq!(records.len(), 3);
+    assert_eq!(records[2].seq, u64::MAX);
+    assert_eq!(records[2].timestamp.as_nanosecond(), -1);
+    assert_eq!(write(&records, Encoding::Json), json);
+    for (name, encoding) in [("results.gob", Encoding::Gob), ("results.csv", Encoding::Csv)] {
+        let expected: Vec<_> =
+            records.iter().map(|record| expected(record.clone(), encoding)).collect();
+        assert_eq!(read(&fixture(name)).unwrap(), expected, "{name}");
+    }
+    assert_eq!(write(&records, Encoding::Csv), fixture("results.csv"));
+}
+
+#[test]
+fn streams_in_a_row_are_one() {
+    for encoding in ENCODINGS {
+        let both =
+            [write(&[record(0)], encoding), write(&[record(1), record(2)], encoding)].concat();
+        let seqs: Vec<_> = read(&both).unwrap().iter().map(|record| record.seq).collect();
+        assert_eq!(seqs, [0, 1, 2], "{encoding:?}");
+    }
+}
+
+#[test]
+fn nothing_is_no_record_and_rubbish_is_named() {
+    assert_eq!(read(b"").unwrap(), []);
+    assert_eq!(read(b"\n\n").unwrap(), []);
+    for (bytes, message) in [
+        (&b"hello\n"[..], "r: expected results as gob, JSON or CSV: they begin with `h`"),
+        (b"\xef\xbb\xbf{}", "r: expected results as gob, JSON or CSV: they begin with `\\xef`"),
+        (b"1,2\n", "r:1: expected a result as CSV: 2 columns, which are 12"),
+        (b"x1", "r: expected results as gob, JSON or CSV: they begin with `x`"),
+        (
+            b"{\"code\":1}\n",
+            "r:1: expected a result as a JSON object: missing field `timestamp` at column 10",
+        ),
+        (
+            b"\xf8\x7f\xff\xff\xff\xff\xff\xff\xff",
+            "r:byte 0: expected a result as gob: a message of 9223372036854775807 bytes; at most 67108864 are read",
+        ),
+    ] {
+        assert_eq!(read(bytes).unwrap_err().to_string(), message);
+    }
+}
+
+#[test]
+fn a_row_without_end_is_refused_in_bounded_memory() {
+    let endless = std::io::BufReader::new(std::io::repeat(b'1'));
+    let error = Reader::new(endless, "r").next().unwrap().unwrap_err();
+    let ReadError::Read { source, .. } = error else { panic!("{error:?}") };
+    assert!(source.to_string().contains("a row is longer than"), "{source}");
+}

@@ -1,0 +1,22 @@
+//! `houseful load encode`.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use houseful_load::results::{Encoding, Writer};
+
+use super::results::{for_each, open_output};
+use crate::cli::{EncodeArgs, ResultEncoding};
+
+/// Writes each record again as it is read.
+pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<ExitCode> {
+    let encoding = match args.to {
+        ResultEncoding::Gob => Encoding::Gob,
+        ResultEncoding::Json => Encoding::Json,
+        ResultEncoding::Csv => Encoding::Csv,
+    };
+    let mut out = Writer::new(open_output(&args.output, encoding)?, encoding);
+    for_each(&args.files, |record| out.write(record).context("cannot write the results"))?;
+    out.flush().context("cannot write the results")?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,56 @@
+//! Where results come from and go to.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use houseful_load::results::{Encoding, Merge, ReadError, Reader, Record};
+
+use crate::say;
+
+/// Hands on each record of these files, or of stdin if there are none, in the order of time.
+pub(super) fn for_each(
+    files: &[PathBuf],
+    mut each: impl FnMut(&Record) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let readers = if files.is_empty() {
+        vec![open(Path::new("-"))?]
+    } else {
+        files.iter().map(|path| open(path)).collect::<anyhow::Result<Vec<_>>>()?
+    };
+    let mut merge = Merge::new(readers);
+    let mut record = Record::default();
+    loop {
+        match merge.read_into(&mut record) {
+            Ok(true) => each(&record)?,
+            Ok(false) => return Ok(()),
+            // Whoever wrote it was stopped; what came before is whole.
+            Err(error @ ReadError::Cut { .. }) => say(format_args!("warning: {error}")),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn open(path: &Path) -> anyhow::Result<Reader<Box<dyn BufRead>>> {
+    if path.as_os_str() == "-" {
+        return Ok(Reader::new(Box::new(io::stdin().lock()), "stdin"));
+    }
+    let name = path.display().to_string();
+    let file = File::open(path).with_context(|| format!("cannot open results `{name}`"))?;
+    Ok(Reader::new(Box::new(BufReader::new(file)), name))
+}
+
+/// The file of this name, or stdout for `-`.
+pub(super) fn open_output(name: &str, encoding: Encoding) -> anyhow::Result<Box<dyn Write>> {
+    if name == "-" {
+        if encoding == Encoding::Gob && io::stdout().is_terminal() {
+            bail!(
+                "gob is not for terminals: pipe it to `houseful load report` or `houseful load encode`, or name a file with --output"
+            );
+        }
+        return Ok(Box::new(BufWriter::new(io::stdout())));
+    }
+    let file = File::create(name).with_context(|| format!("cannot create `{name}`"))?;
+    Ok(Box::new(BufWriter::new(file)))
+}

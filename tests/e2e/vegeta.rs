@@ -1,0 +1,182 @@
+//! Real vegeta as the judge: what we write it reads, what it writes we read, and
+//! both report the same of the same results.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::houseful::Setup;
+use crate::support::{skip, temp_dir};
+
+/// Whether vegeta is on the `PATH`.
+fn has_vegeta() -> bool {
+    let found = Command::new("vegeta").arg("-version").output().is_ok();
+    if !found {
+        skip("vegeta is missing: go install github.com/tsenart/vegeta/v12@v12.13.0");
+    }
+    found
+}
+
+/// What `script` prints; `houseful` is the program.
+fn bash(script: &str, dir: &Path) -> String {
+    let program = env!("CARGO_BIN_EXE_houseful");
+    let script = format!("set -euo pipefail\nhouseful() {{ '{program}' \"$@\"; }}\n{script}");
+    let output = Command::new("bash").args(["-c", &script]).current_dir(dir).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}\n{stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Results of each tool against a collector: `ours.gob`, `theirs.gob`, with
+/// bodies and headers, copies, an error, and one that nobody answers.
+fn play(dir: &Path) {
+    let setup = Setup::new(dir);
+    let houseful = setup.start();
+    let url = format!("{}/rssi_readings", houseful.url());
+    std::fs::write(
+        dir.join("targets.txt"),
+        format!(
+            "POST {url}\nContent-Type: application/json\n@good.json\n\n\
+             POST {url}\nContent-Type: application/json\nX-Note: a\nX-Note: b\n@bad.json\n\n\
+             GET {url}?limit=1\n\nGET {}/missing?a=<1>&b=2\n\nGET http://127.0.0.1:1/\n",
+            houseful.url()
+        ),
+    )
+    .unwrap();
+    std::fs::write(dir.join("good.json"), r#"{"badge_id": "b", "pi_id": "p"}"#).unwrap();
+    std::fs::write(dir.join("bad.json"), r#"{"badge_id": "<&>"}"#).unwrap();
+    bash(
+        "houseful load attack -targets=targets.txt -rate=50 -duration=1s -name='a <b>' > ours.gob
+         vegeta attack -targets=targets.txt -rate=50 -duration=1s -name='a <b>' > theirs.gob",
+        dir,
+    );
+}
+
+/// Results as JSON values that can be compared: vegeta writes local times, and
+/// headers in no order; an absent body is an empty one in gob and CSV.
+fn comparable(json_lines: &str) -> Vec<Value> {
+    json_lines
+        .lines()
+        .map(|line| {
+            let mut result: Value = serde_json::from_str(line).unwrap();
+            let fields = result.as_object_mut().unwrap();
+            fields.remove("slip");
+            let time: jiff::Timestamp = fields["timestamp"].as_str().unwrap().parse().unwrap();
+            fields.insert("timestamp".to_owned(), time.to_string().into());
+            if fields["body"] == "" {
+                fields.insert("body".to_owned(), Value::Null);
+            }
+            result
+        })
+        .collect()
+}
+
+#[test]
+fn each_reads_what_the_other_writes_in_every_encoding() {
+    if !has_vegeta() {
+        return;
+    }
+    let dir = temp_dir();
+    play(dir.path());
+    for results in ["ours.gob", "theirs.gob"] {
+        let want = comparable(&bash(&format!("vegeta encode -to json {results}"), dir.path()));
+        assert_eq!(want.len(), 50, "{results}");
+        for encoding in ["gob", "json", "csv"] {
+            for script in [
+                format!("houseful load encode -to {encoding} {results} | vegeta encode -to json"),
+                format!("vegeta encode -to {encoding} {results} | houseful load encode -to json"),
+            ] {
+                let found = comparable(&bash(&script, dir.path()));
+                for (found, want) in found.iter().zip(&want) {
+                    assert_eq!(found, want, "{script}");
+                }
+                assert_eq!(found.len(), want.len(), "{script}");
+            }
+        }
+    }
+}
+
+#[test]
+fn our_json_and_csv_are_vegetas_to_the_byte() {
+    if !has_vegeta() {
+        return;
+    }
+    let dir = temp_dir();
+    play(dir.path());
+    // Without headers, whose order is Go's secret; and in UTC, which vegeta takes from TZ.
+    bash(
+        "houseful load encode theirs.gob | sed 's/\"headers\":{[^}]*}/\"headers\":null/' > theirs.json",
+        dir.path(),
+    );
+    for encoding in ["json", "csv"] {
+        let ours = bash(&format!("houseful load encode -to {encoding} theirs.json"), dir.path());
+        let theirs = bash(&format!("TZ=UTC vegeta encode -to {encoding} theirs.json"), dir.path());
+        assert_eq!(ours, theirs, "{encoding}");
+    }
+}
+
+#[test]
+fn each_reports_the_same_of_the_others_results_but_for_the_error_of_percentiles() {
+    if !has_vegeta() {
+        return;
+    }
+    let dir = temp_dir();
+    play(dir.path());
+    for results in ["ours.gob", "theirs.gob"] {
+        let report = |program: &str| bash(&format!("{program} report {results}"), dir.path());
+        let (ours, theirs) = (report("houseful load"), report("vegeta"));
+        assert_eq!(ours.lines().count(), theirs.lines().count(), "{ours}\n{theirs}");
+        for (our, their) in ours.lines().zip(theirs.lines()) {
+            if our.starts_with("Latencies") {
+                let ends = |line: &str| {
+                    let (_, cells) = line.split_once("]  ").unwrap();
+                    let cells: Vec<_> = cells.split(", ").map(str::to_owned).collect();
+                    (cells[0].clone(), cells[1].clone(), cells[6].clone())
+                };
+                assert_eq!(ends(our), ends(their), "min, mean, max of {results}");
+            } else {
+                assert_eq!(our, their, "{results}");
+            }
+        }
+
+        let report =
+            |program: &str| bash(&format!("{program} report -type=json {results}"), dir.path());
+        let (ours, theirs) = (report("houseful load"), report("TZ=UTC vegeta"));
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        let (mut ours, mut theirs) = (json(&ours), json(&theirs));
+        // The truth, by the nearest rank; vegeta's own digest is some percent off.
+        let encoded = bash(&format!("houseful load encode {results}"), dir.path());
+        let mut latencies: Vec<f64> =
+            comparable(&encoded).iter().map(|result| result["latency"].as_f64().unwrap()).collect();
+        latencies.sort_by(f64::total_cmp);
+        for (name, rank) in [("50th", 25), ("90th", 45), ("95th", 48), ("99th", 50)] {
+            let (found, truth) = (ours["latencies"][name].as_f64().unwrap(), latencies[rank - 1]);
+            assert!((found - truth).abs() <= truth * 0.001 + 1.0, "{name}: {found} for {truth}");
+            ours["latencies"][name] = Value::Null;
+            theirs["latencies"][name] = Value::Null;
+        }
+        assert_eq!(ours, theirs, "{results}");
+    }
+}
+
+#[test]
+fn vegeta_sends_the_targets_that_we_generate() {
+    if !has_vegeta() {
+        return;
+    }
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path());
+    let houseful = setup.start();
+    let report = bash(
+        &format!(
+            "houseful load generate --badges 20 --seconds 5 --url {}/rssi_readings > plan
+             vegeta attack -targets=targets.txt -rate=80 -duration=5s | houseful load report -type=json",
+            houseful.url()
+        ),
+        dir.path(),
+    );
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["status_codes"], serde_json::json!({"201": 20, "409": 380}), "{report}");
+    assert_eq!(setup.export().len(), 20);
+}

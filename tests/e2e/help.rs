@@ -6,10 +6,11 @@ use std::process::Command;
 use super::support::shell;
 use super::support::{emission, temp_dir};
 
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 9] = [
     &[],
     &["serve"],
     &["export"],
+    &["config"],
     &["demo"],
     &["load"],
     &["load", "generate"],

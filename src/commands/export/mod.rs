@@ -18,7 +18,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use self::lines::Lines;
 use self::output::Output;
 use crate::cli::{ExportArgs, ExportFormat};
-use crate::config::{process_environment, store_path};
+use crate::config::{Environment, store_path};
 use crate::interrupt;
 
 /// Readings per look into the store; between two nothing is held.
@@ -26,7 +26,7 @@ const PAGE: usize = 2_000;
 
 /// Checks what was asked, then writes it.
 pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
-    let store = store_path(&args.store, &process_environment)?;
+    let store = store_path(&args.store, &Environment::of_process())?;
     let mut filter = Filter {
         badge_id: args.badge.clone(),
         from: args.from.as_deref().map(|text| parse_time("--from", text)).transpose()?,

@@ -1,11 +1,13 @@
 //! Every command and flag, once: parser and help come from here.
 //!
-//! Values stay text where a setting may also come from the environment, so that
-//! `config` can say where a wrong one came from.
+//! The flags of settings are made from the table in `config`, since a setting may
+//! also come from the environment or a file.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{SettingsArgs, StoreArgs};
 
 /// Collects the readings of wearable badges in care houses, durably and once.
 #[derive(Debug, Parser)]
@@ -32,6 +34,7 @@ Examples:
 pub(crate) enum Command {
     Serve(ServeArgs),
     Export(ExportArgs),
+    Config(ConfigArgs),
     Demo(DemoArgs),
     /// Load-test this or any HTTP service, as vegeta does
     #[command(subcommand, after_help = LOAD_AFTER_HELP)]
@@ -45,46 +48,39 @@ pub(crate) enum Command {
 /// finishing what it took.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each flag can be set in the environment too, as HOUSEFUL_LISTEN, HOUSEFUL_STORE and so on.
-A flag comes before the environment; several listeners are separated by commas there, and
-HOUSEFUL_INSECURE_NO_AUTH wants `true`.
+Each flag can also be a variable (HOUSEFUL_LISTEN, HOUSEFUL_STORE and so on; several listeners
+are separated by commas there, and HOUSEFUL_INSECURE_NO_AUTH wants `true`), or stand in a file.
+A flag comes before a variable, a variable before the file. `houseful config` tells what counts.
 
 Examples:
   houseful serve
   houseful serve --listen 127.0.0.1:0 --store sqlite:readings.db
   HOUSEFUL_UPDATE_WINDOW=10s houseful serve")]
 pub(crate) struct ServeArgs {
-    /// Address and port to listen on; port 0 takes a free one. May be repeated
-    /// [default: 127.0.0.1:6540]
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub(crate) listen: Vec<String>,
     #[command(flatten)]
-    pub(crate) store: StoreArg,
-    /// How often a badge changes what it advertises [default: 5s]
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
-    pub(crate) update_window: Option<String>,
-    /// How often a badge advertises; the dedup window is the update window less
-    /// half of this [default: 1s]
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
-    pub(crate) advertising_interval: Option<String>,
-    /// How long to finish what was taken when told to stop [default: 10s]
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
-    pub(crate) drain_timeout: Option<String>,
-    /// A name, besides loopback ones, that a request's Host may have. May be
-    /// repeated
-    #[arg(long, value_name = "NAME")]
-    pub(crate) allowed_host: Vec<String>,
-    /// Listen beyond loopback although anyone who reaches it can read and write
-    #[arg(long)]
-    pub(crate) insecure_no_auth: bool,
+    pub(crate) settings: SettingsArgs,
 }
 
+/// Print the settings in effect, and where each came from
+///
+/// Takes the flags of `serve`, and checks all that it would check. What it
+/// prints can be a file of settings itself.
 #[derive(Debug, Args)]
-pub(crate) struct StoreArg {
-    /// The store [default: sqlite:houseful.db, in $STATE_DIRECTORY if that is
-    /// set]
-    #[arg(long, value_name = "sqlite:PATH")]
-    pub(crate) store: Option<String>,
+#[command(after_help = "\
+Examples:
+  houseful config
+  houseful config --update-window 10s --json
+  houseful config --example > houseful.toml
+  houseful config --config houseful.toml")]
+pub(crate) struct ConfigArgs {
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// Print a file of settings that explains each and sets none
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) example: bool,
+    /// Print JSON: by key, the value and its source
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Write stored readings to a file or to stdout
@@ -95,8 +91,8 @@ pub(crate) struct StoreArg {
 /// -, @, a tab or a line break), or that begins with ', has a ' in front.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-HOUSEFUL_STORE in the environment is as good as --store. A -wal and a -shm that are left beside
-the store of a stopped collector are SQLite's, and harmless; leave them there.
+The store can also be named by HOUSEFUL_STORE or in a file of settings. A -wal and a -shm that are
+left beside the store of a stopped collector are SQLite's, and harmless; leave them there.
 
 Examples:
   houseful export --format ndjson
@@ -104,7 +100,7 @@ Examples:
   houseful export --badge badge_0 --format ndjson")]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
-    pub(crate) store: StoreArg,
+    pub(crate) store: StoreArgs,
     /// How to write them
     #[arg(long, value_enum, default_value = "ndjson")]
     pub(crate) format: ExportFormat,

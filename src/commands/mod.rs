@@ -1,5 +1,6 @@
 //! One file per command: it parses, calls, prints.
 
+mod config;
 mod demo;
 mod export;
 mod load;
@@ -14,6 +15,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Load(command) => load::run(command),
     }

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use crate::cli::ServeArgs;
-use crate::config::{ServeConfig, process_environment};
+use crate::config::{Environment, ServeConfig};
 use crate::log;
 
 /// Checks the settings, then collects until told to stop.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let config = ServeConfig::new(args, &process_environment)?;
-    log::init(&log::Levels::default(), log::Format::default());
+    let config = ServeConfig::new(&args.settings, &Environment::of_process())?;
+    log::init(&config.log_levels, config.log_format);
     crate::serve::run(&config)
 }

@@ -10,6 +10,7 @@ const COMMANDS: [&[&str]; 9] = [
     &[],
     &["serve"],
     &["export"],
+    &["config"],
     &["demo"],
     &["load"],
     &["load", "generate"],

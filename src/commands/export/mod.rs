@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::output::Output;
 use crate::cli::{ExportArgs, ExportFormat};
-use crate::config::{process_environment, store_path};
+use crate::config::{Environment, store_path};
 use crate::interrupt;
 use crate::rows::{Format, Rows};
 
@@ -27,7 +27,7 @@ const CANNOT_WRITE: &str = "cannot write";
 
 /// Checks what was asked, then writes it.
 pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
-    let store = store_path(&args.store, &process_environment)?;
+    let store = store_path(&args.store, &Environment::of_process())?;
     let mut filter = Filter {
         badge_id: args.badge.clone(),
         from: args.from.as_deref().map(|text| parse_time("--from", text)).transpose()?,

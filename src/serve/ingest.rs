@@ -89,11 +89,6 @@ impl Ingest {
         reply
     }
 
-    /// What was not acknowledged; whoever refuses an emission notes it here.
-    pub(crate) fn refused(&self) -> &Refused {
-        &self.refused
-    }
-
     /// Now, for a request whose head just arrived.
     pub(crate) fn arrival(&self) -> Arrival {
         self.store.arrival()

@@ -6,7 +6,7 @@ use std::process::Command;
 use super::support::shell;
 use super::support::{emission, temp_dir};
 
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 10] = [
     &[],
     &["serve"],
     &["export"],

@@ -1,19 +1,16 @@
-//! Emissions that were not acknowledged: how many for which reason, whose, and
-//! the latest with what was wrong with them.
+//! Emissions that were not acknowledged: how many for which reason, and the
+//! latest with whose they were and what was wrong with them.
 //!
 //! All of it is bounded, and a refusal costs less than the answer to it: this
 //! is called for every emission of a flood of bad ones.
 
 use std::collections::VecDeque;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use houseful_model::Millis;
 use houseful_model::wire::Ids;
-use houseful_store::{Bounded, Ring};
 
 /// How many of the latest are kept with their text.
 pub(crate) const LATEST_MAX: usize = 50;
@@ -21,10 +18,6 @@ pub(crate) const LATEST_MAX: usize = 50;
 /// How many errors of one refusal are kept, and how many characters of each.
 const ERRORS_MAX: usize = 5;
 const ERROR_CHARS_MAX: usize = 200;
-
-/// How many badges and Pis are counted; the longest unseen goes first.
-const BADGES_MAX: usize = 10_000;
-const PIS_MAX: usize = 2_000;
 
 /// Why an emission was not acknowledged. One word each, as metrics and pages
 /// show it.
@@ -104,32 +97,11 @@ pub(crate) struct Refusal {
     pub(crate) errors: Vec<String>,
 }
 
-/// How many of each reason.
-pub(crate) type Totals = [u64; Reason::ALL.len()];
-
 /// Refused emissions since the start.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Refused {
-    start: Instant,
-    hasher: RandomState,
     totals: [AtomicU64; Reason::ALL.len()],
     latest: Mutex<VecDeque<Refusal>>,
-    /// By minute, over the last hour.
-    badges: Mutex<Bounded<Ring<u16, 60, 60_000>>>,
-    pis: Mutex<Bounded<Totals>>,
-}
-
-impl Default for Refused {
-    fn default() -> Refused {
-        Refused {
-            start: Instant::now(),
-            hasher: RandomState::new(),
-            totals: Default::default(),
-            latest: Mutex::default(),
-            badges: Mutex::new(Bounded::new(BADGES_MAX)),
-            pis: Mutex::new(Bounded::new(PIS_MAX)),
-        }
-    }
 }
 
 impl Refused {
@@ -137,17 +109,6 @@ impl Refused {
     /// ids come from the emission or, if it is none, from its body.
     pub(crate) fn note<T: AsRef<str>>(&self, reason: Reason, ids: Ids<'_>, errors: &[T]) {
         self.totals[reason as usize].fetch_add(1, Ordering::Relaxed);
-        if let Some(badge_id) = &ids.badge_id {
-            let hash = self.hasher.hash_one(&**badge_id);
-            let now_ms = self.mono_ms();
-            if let Some(count) = lock(&self.badges).touch(hash, badge_id).1.bucket(now_ms) {
-                *count = count.saturating_add(1);
-            }
-        }
-        if let Some(pi_id) = &ids.pi_id {
-            let hash = self.hasher.hash_one(&**pi_id);
-            lock(&self.pis).touch(hash, pi_id).1[reason as usize] += 1;
-        }
         let errors = errors.iter().take(ERRORS_MAX).map(|error| shortened(error.as_ref()));
         let refusal =
             Refusal { at: now(), reason, ids: ids.into_owned(), errors: errors.collect() };
@@ -167,35 +128,10 @@ impl Refused {
     pub(crate) fn latest(&self) -> Vec<Refusal> {
         lock(&self.latest).iter().rev().cloned().collect()
     }
-
-    /// How many of this badge's in the last hour.
-    pub(crate) fn of_badge_in_hour(&self, badge_id: &str) -> u64 {
-        let hash = self.hasher.hash_one(badge_id);
-        let minutes = lock(&self.badges).get(hash, badge_id).map(|m| m.until(self.mono_ms()));
-        minutes.map_or(0, |minutes| minutes.into_iter().map(u64::from).sum())
-    }
-
-    /// How many of this Pi's, by reason; all zero for one that is not known.
-    pub(crate) fn of_pi(&self, pi_id: &str) -> Totals {
-        let hash = self.hasher.hash_one(pi_id);
-        lock(&self.pis).get(hash, pi_id).copied().unwrap_or_default()
-    }
-
-    /// Those of whom an emission was refused: badges, and Pis.
-    pub(crate) fn known(&self) -> (Vec<String>, Vec<String>) {
-        let badges = lock(&self.badges).iter().map(|(id, _)| id.to_string()).collect();
-        let pis = lock(&self.pis).iter().map(|(id, _)| id.to_string()).collect();
-        (badges, pis)
-    }
-
-    /// A clock for the minutes that never steps.
-    fn mono_ms(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Counts, none of which depends on another.
+    // No statement under this lock can panic halfway through a change.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -232,11 +168,7 @@ mod tests {
         }
         for (place, reason) in Reason::ALL.into_iter().enumerate() {
             assert_eq!(refused.total(reason), place as u64 + 1, "{}", reason.word());
-            assert_eq!(refused.of_pi("p")[place], place as u64 + 1, "{}", reason.word());
         }
-        assert_eq!(refused.of_badge_in_hour("b"), 45);
-        assert_eq!(refused.of_badge_in_hour("other"), 0);
-        assert_eq!(refused.of_pi("other"), Totals::default());
     }
 
     #[test]
@@ -260,11 +192,10 @@ mod tests {
             let (badge_id, pi_id) = (format!("badge {n}"), format!("pi {n}"));
             refused.note(Reason::Invalid, ids(&badge_id, &pi_id), &[&error; 100]);
         }
-        let (badges, pis) = refused.known();
-        assert_eq!((badges.len(), pis.len()), (BADGES_MAX, PIS_MAX));
-        assert_eq!(refused.of_badge_in_hour("badge 29999"), 1);
-        assert_eq!(refused.of_badge_in_hour("badge 0"), 0, "the longest unseen went");
-        for refusal in refused.latest() {
+        let latest = refused.latest();
+        assert_eq!(latest.len(), LATEST_MAX);
+        assert_eq!(latest[0].ids, ids("badge 29999", "pi 29999"));
+        for refusal in latest {
             assert_eq!(refusal.errors.len(), ERRORS_MAX);
             assert!(refusal.errors.iter().all(|e| e.chars().count() == ERROR_CHARS_MAX + 1));
         }

@@ -12,7 +12,6 @@
 //!
 //! Nothing here knows HTTP. Reads ([`Reader`]) have connections of their own.
 
-mod activity;
 mod decide;
 mod error;
 mod intake;
@@ -23,7 +22,6 @@ mod sqlite;
 mod store;
 mod writer;
 
-pub use activity::{Bounded, Ring};
 pub use decide::{Near, Question, Verdict, decide};
 pub use error::{OpenError, ReadError, StoreError};
 pub use item::{Arrival, Item, Outcome, Refusal};

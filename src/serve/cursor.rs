@@ -28,7 +28,7 @@ pub(crate) fn write(place: Cursor, filter: &Filter) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The place that [`write`] wrote; in the list of these filters, if they are
+/// The place that [`write()`] wrote; in the list of these filters, if they are
 /// known.
 ///
 /// # Errors

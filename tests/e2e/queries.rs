@@ -48,7 +48,8 @@ fn every_filter_is_walked_by_its_links_in_each_form() {
         houseful_model::Millis::parse_rfc3339(reading["heard_at"].as_str().unwrap()).unwrap().0
     };
     let minute = BASE + 60_000;
-    let filters: [(&str, &dyn Fn(&Value) -> bool); 8] = [
+    type Wanted<'a> = &'a dyn Fn(&Value) -> bool;
+    let filters: [(&str, Wanted<'_>); 8] = [
         ("", &|_| true),
         ("badge_id=badge%201", &|r| r["badge_id"] == "badge 1"),
         ("badge_id=badge+1", &|r| r["badge_id"] == "badge 1"),

@@ -111,7 +111,7 @@ fn sends_every_request_once_in_order_with_its_headers_and_body() {
         assert_eq!(request.header("X-Case"), (seq % 2 == 0).then_some("kept"));
         assert_eq!(request.header("Content-Length"), length);
     }
-    let first_ns = records[0].record.timestamp.as_nanosecond();
+    let first_ns = records[0].timestamp.as_nanosecond();
     for (seq, record) in records.iter().enumerate() {
         assert_eq!(
             (record.seq, record.code, record.error.as_str()),

@@ -28,7 +28,7 @@ const fn timing_bounds_ns() -> [u64; 37] {
     bounds
 }
 
-/// Bounds of [`Meters::commit_emissions`].
+/// Bounds of the emissions of a commit.
 pub const COMMIT_BOUNDS: [u64; 13] =
     [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
 

@@ -253,7 +253,12 @@ impl Houseful {
 
     fn announced_port(&self) -> Option<u16> {
         let said = self.stderr.lock().unwrap();
-        said.iter().find_map(|line| line.split_once(LISTENING)?.1.trim().parse().ok())
+        let port = |line: &String| {
+            // In JSON its text is not the end of the line.
+            let rest = line.split_once(LISTENING)?.1;
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+        };
+        said.iter().find_map(port)
     }
 }
 

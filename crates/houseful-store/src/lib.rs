@@ -12,8 +12,10 @@
 //!
 //! Nothing here knows HTTP. Reads ([`Reader`]) have connections of their own.
 
+mod activity;
 mod decide;
 mod error;
+mod heard;
 mod intake;
 mod item;
 pub mod meters;
@@ -22,8 +24,13 @@ mod sqlite;
 mod store;
 mod writer;
 
+pub use activity::{
+    Activity, BADGES_MAX, BadgeHeard, Bounded, Came, Counts, PIS_MAX, PiHeard, PiNote, RelayHeard,
+    Ring,
+};
 pub use decide::{Near, Question, Verdict, decide};
 pub use error::{OpenError, ReadError, StoreError};
+pub use heard::Known;
 pub use item::{Arrival, Item, Outcome, Refusal};
 pub use recent::{Fingerprint, Recent};
 pub use sqlite::read::Reader;

@@ -15,7 +15,10 @@ use crate::sqlite::checkpoint::{PAGE_BYTES, ReadersGate};
 use crate::sqlite::lock::StoreLock;
 use crate::sqlite::write::WriteConnection;
 use crate::writer::Writer;
-use crate::{Arrival, HOUSE_DEFAULT, Item, OpenError, Outcome, ReadError, Reader, Recent, Refusal};
+use crate::{
+    Activity, Arrival, Came, HOUSE_DEFAULT, Item, OpenError, Outcome, ReadError, Reader, Recent,
+    Refusal,
+};
 
 /// How many emissions may wait for the writer: at most about 8 MiB.
 const QUEUE_LEN_MAX: usize = 8_192;
@@ -62,6 +65,7 @@ pub enum Submitted {
 pub(crate) struct Shared {
     pub(crate) intake: Intake,
     pub(crate) recent: Recent,
+    pub(crate) activity: Activity,
     pub(crate) readers_gate: Arc<ReadersGate>,
     pub(crate) health: watch::Sender<Health>,
     pub(crate) newest_t_ms: AtomicI64,
@@ -74,22 +78,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Milliseconds on the monotonic clock since the store was opened.
-    pub(crate) fn mono_ms(&self) -> u64 {
-        self.mono_ms_at(Instant::now())
-    }
-
-    fn mono_ms_at(&self, at: Instant) -> u64 {
-        u64::try_from(at.duration_since(self.start).as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Now, on both clocks.
+    /// Now, on both clocks; the monotonic one began when the store was opened.
     pub(crate) fn arrival(&self) -> Arrival {
-        let wall = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
         let at = Instant::now();
-        Arrival { wall: Millis(wall), mono_ms: self.mono_ms_at(at), at }
+        let mono_ms = u64::try_from(at.duration_since(self.start).as_millis());
+        Arrival { wall: wall(), mono_ms: mono_ms.unwrap_or(u64::MAX), at }
     }
 
     fn failure(&self) -> Refusal {
@@ -104,6 +97,11 @@ impl Shared {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) =
             reason.map(|reason| (Instant::now(), reason));
     }
+}
+
+fn wall() -> Millis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Millis(since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
 }
 
 /// An open store. One per process and file; see [`Store::open`].
@@ -137,16 +135,18 @@ impl Store {
                 Ok(Mutex::new(Some(reader)))
             })
             .collect::<Result<Vec<_>, OpenError>>()?;
+        let start = Instant::now();
         let shared = Arc::new(Shared {
             intake: Intake::new(QUEUE_LEN_MAX),
             recent: Recent::new(options.window),
+            activity: Activity::new(Arrival { wall: wall(), mono_ms: 0, at: start }),
             readers_gate,
             health: watch::Sender::new(Health::Ready),
             newest_t_ms: AtomicI64::new(newest_t.map_or(i64::MIN, |t| t.0)),
             failed: AtomicBool::new(false),
             meters: Meters::new(newest_id, connection.wal_pages()),
             refused: Mutex::new(None),
-            start: Instant::now(),
+            start,
         });
         let writer = Writer::new(connection, lock.clone(), shared.clone());
         let writer = std::thread::Builder::new()
@@ -176,6 +176,7 @@ impl Store {
         let fingerprint = recent.fingerprint(HOUSE_DEFAULT, &emission);
         if recent.is_copy(fingerprint, t, arrived_mono_ms) {
             self.shared.meters.known.add(1);
+            self.shared.activity.heard(&emission, t, arrival, Came::Second);
             return Submitted::Duplicate;
         }
         let (answer, outcome) = oneshot::channel();
@@ -189,6 +190,12 @@ impl Store {
     /// Now, on both clocks.
     pub fn arrival(&self) -> Arrival {
         self.shared.arrival()
+    }
+
+    /// Who was heard when, by whom, since the start; [`Store::badges_heard`] and
+    /// [`Store::pis_heard`] add what is stored from before.
+    pub fn activity(&self) -> &Activity {
+        &self.shared.activity
     }
 
     /// The newest stored time, if anything is stored.

@@ -13,7 +13,7 @@ use crate::sqlite::checkpoint::{self, Checkpoints};
 use crate::sqlite::lock::StoreLock;
 use crate::sqlite::write::{Applied, WriteConnection};
 use crate::store::{Health, Shared};
-use crate::{Arrival, Outcome, Refusal, StoreError};
+use crate::{Arrival, Came, Outcome, Refusal, StoreError};
 
 /// A commit begins at the earliest this long after the last one began. An idle
 /// collector answers at once, a busy one shares its syncs: a commit costs many
@@ -68,7 +68,29 @@ impl Writer {
                 return;
             }
         }
+        if let Err(error) = self.note_pis() {
+            self.shared.fail(error.reason());
+            return;
+        }
         self.connection.finish();
+    }
+
+    /// Writes at the end what no commit has taken with it.
+    ///
+    /// # Errors
+    /// If the store has failed; that it refuses is no harm.
+    fn note_pis(&mut self) -> Result<(), StoreError> {
+        if !self.lock.is_in_place() {
+            return Err(StoreError::Moved);
+        }
+        match self.connection.note_pis(&self.shared.activity, self.shared.arrival()) {
+            Err(error @ StoreError::Refused(_)) => {
+                let reason = error.reason();
+                tracing::warn!(reason, "cannot write when each Pi was last heard");
+                Ok(())
+            }
+            noted => noted,
+        }
     }
 
     /// Empties the batch: each job of it is answered.
@@ -77,11 +99,13 @@ impl Writer {
     /// If the store has failed, after everyone in the batch was told.
     fn commit(&mut self, batch: &mut Vec<Job>) -> Result<(), StoreError> {
         // Copies that came while their original was being synced.
-        let Shared { recent, meters, .. } = &*self.shared;
+        let Shared { recent, activity, meters, .. } = &*self.shared;
         let known =
             |job: &mut Job| recent.is_copy(job.fingerprint, job.item.t, job.item.arrived_mono_ms);
+        let now = self.shared.arrival();
         for copy in batch.extract_if(.., known) {
             meters.found.fetch_add(1, Ordering::Relaxed);
+            activity.heard(&copy.item.emission, copy.item.t, now, Came::Second);
             copy.answer(Outcome::Duplicate);
         }
         if batch.is_empty() {
@@ -89,7 +113,7 @@ impl Writer {
         }
         let began = Instant::now();
         let applied = if self.lock.is_in_place() {
-            self.connection.apply(batch, recent)
+            self.connection.apply(batch, recent, activity, now)
         } else {
             Err(StoreError::Moved)
         };
@@ -135,21 +159,24 @@ impl Writer {
 
     /// Tells the cache what is on disk now, and counts it.
     fn remember(&self, batch: &[Job], applied: &[Applied]) {
-        let Shared { recent, meters, newest_t_ms, .. } = &*self.shared;
-        let now_mono_ms = self.shared.mono_ms();
+        let Shared { recent, activity, meters, newest_t_ms, .. } = &*self.shared;
+        let now = self.shared.arrival();
         for (job, applied) in batch.iter().zip(applied) {
-            match applied {
+            let item = &job.item;
+            let came = match applied {
                 Applied::Stored(id) => {
-                    let item = &job.item;
-                    recent.remember(job.fingerprint, item.t, item.arrived_mono_ms, now_mono_ms);
+                    recent.remember(job.fingerprint, item.t, item.arrived_mono_ms, now.mono_ms);
                     newest_t_ms.fetch_max(item.t.0, Ordering::Relaxed);
                     meters.newest_id.store(*id, Ordering::Relaxed);
                     meters.stored.fetch_add(1, Ordering::Relaxed);
+                    Came::First
                 }
                 Applied::Copy => {
                     meters.found.fetch_add(1, Ordering::Relaxed);
+                    Came::Second
                 }
-            }
+            };
+            activity.heard(&item.emission, item.t, now, came);
         }
     }
 }

@@ -334,6 +334,153 @@ fn what_is_no_store_is_refused_and_left_alone() {
     ));
 }
 
+/// A store as version 1 left it: see the test that opens it.
+fn layout_1(directory: &Path) -> std::path::PathBuf {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let fixture = fixture.join("../../tests/fixtures/store/layout-1.db");
+    let path = directory.join("h.db");
+    std::fs::copy(fixture, &path).unwrap();
+    path
+}
+
+fn version(path: &Path) -> i64 {
+    let db = rusqlite::Connection::open(path).unwrap();
+    db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn an_older_store_is_read_as_it_is_and_served_as_a_new_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = layout_1(directory.path());
+    let before = std::fs::read(&path).unwrap();
+    let mut reader = Reader::open(&path).unwrap();
+    let readings = all(&mut reader, &Filter::default(), Order::OldestFirst, 3);
+    assert_eq!(readings.len(), 7);
+    drop(reader);
+    assert_eq!(std::fs::read(&path).unwrap(), before, "who reads changes nothing");
+    assert_eq!(version(&path), 1);
+
+    for _ in 0..2 {
+        let store = open(&path);
+        let served = store
+            .read(|reader| Ok(all(reader, &Filter::default(), Order::OldestFirst, 3)))
+            .unwrap();
+        assert_eq!(served, readings);
+        let last_heard: Vec<_> = store
+            .pis_heard(&["32", "33", "34", "35"])
+            .unwrap()
+            .into_iter()
+            .map(|pi| pi.last_heard.map(|t| t.to_string()))
+            .collect();
+        let want = [
+            Some("2026-11-23T18:59:59.999Z"),
+            Some("2026-11-24T12:00:00.000Z"),
+            Some("2026-01-01T00:00:00.000Z"),
+            None,
+        ];
+        assert_eq!(last_heard, want.map(|t| t.map(str::to_owned)));
+        let copy = readings[1].emission.clone();
+        assert_eq!(submit(&store, copy, readings[1].heard_at.0), Outcome::Duplicate);
+        drop(store);
+        assert_eq!(version(&path), 2);
+    }
+    // As a new one, to the letter.
+    let new = directory.path().join("new.db");
+    open(&new).close();
+    let layout = |path: &Path| -> Vec<(String, Option<String>)> {
+        let db = rusqlite::Connection::open(path).unwrap();
+        let mut select = db.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    };
+    assert_eq!(layout(&path), layout(&new));
+}
+
+#[test]
+fn a_newer_store_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("h.db");
+    open(&path).close();
+    for newer in [3, 1_000] {
+        let db = rusqlite::Connection::open(&path).unwrap();
+        db.execute_batch(&format!("PRAGMA user_version = {newer}")).unwrap();
+        drop(db);
+        for error in
+            [Store::open(&path, Options { window: WINDOW }).err(), Reader::open(&path).err()]
+        {
+            let error = error.unwrap().to_string();
+            assert!(error.contains(&format!("version {newer}, and this program knows")), "{error}");
+        }
+        assert_eq!(version(&path), newer);
+    }
+}
+
+/// What the store says of badges and Pis: when they were last heard, by whom.
+fn heard(store: &Store) -> Vec<(String, Option<i64>, Vec<String>)> {
+    let badges = store.badges_known().unwrap();
+    let pis = store.pis_known().unwrap();
+    assert!(!badges.truncated && !pis.truncated);
+    let badges = store.badges_heard(&badges.ids.into_iter().collect::<Vec<_>>()).unwrap();
+    let pis = store.pis_heard(&pis.ids.into_iter().collect::<Vec<_>>()).unwrap();
+    let after_base = |t: Option<Millis>| t.map(|t| t.0 - BASE);
+    let badges = badges.into_iter().map(|badge| {
+        let by = badge.relays.iter().map(|relay| relay.pi_id.to_string()).collect();
+        (badge.badge_id, after_base(badge.last_heard), by)
+    });
+    let pis = pis.into_iter().map(|pi| (pi.pi_id.to_string(), after_base(pi.last_heard), vec![]));
+    badges.chain(pis).collect()
+}
+
+#[test]
+fn who_was_heard_is_known_over_a_restart() {
+    // The clock is the real one, so what is heard is heard before now.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("h.db");
+    let by = |pi: &'static str, badge: &str, rssi_dbm: i8| {
+        let mut emission = emission(badge, rssi_dbm);
+        emission.pi_id = Cow::Borrowed(pi);
+        emission
+    };
+    let store = open(&path);
+    let t = store.arrival().wall.0 - 100_000_000;
+    let send = |pi, badge, rssi_dbm, after_ms| {
+        submit(&store, by(pi, badge, rssi_dbm), t + after_ms);
+    };
+    send("p1", "b1", -50, 0);
+    send("p2", "b1", -50, 10);
+    send("p1", "b1", -51, 5_000);
+    send("p2", "b1", -51, 5_010);
+    send("p1", "b2", -50, 60_000);
+    // Late: moves nothing back.
+    send("p1", "b2", -50, -3_600_000);
+    send("p3", "b1", -51, 5_020);
+    let t = t - BASE;
+    let strings = |list: &[&str]| list.iter().map(|&s| s.to_owned()).collect::<Vec<_>>();
+    let mut want = vec![
+        ("b1".to_owned(), Some(t + 5_020), strings(&["p1", "p2", "p3"])),
+        ("b2".to_owned(), Some(t + 60_000), strings(&["p1"])),
+        ("p1".to_owned(), Some(t + 60_000), vec![]),
+        ("p2".to_owned(), Some(t + 5_010), vec![]),
+        ("p3".to_owned(), Some(t + 5_020), vec![]),
+    ];
+    assert_eq!(heard(&store), want);
+    drop(store);
+
+    let store = open(&path);
+    // Of badges, what was stored; of Pis, also what they heard second.
+    want[0] = ("b1".to_owned(), Some(t + 5_000), strings(&["p1"]));
+    assert_eq!(heard(&store), want);
+    assert_eq!(heard(&store), want, "asked again");
+    let badge = &store.badges_heard(&["b1"]).unwrap()[0];
+    assert_eq!(badge.beacons, by("", "", -51).beacons);
+    // A replay from before the restart hides nothing that is newer.
+    drop(store);
+    let store = open(&path);
+    submit(&store, by("p2", "b2", -50), t + BASE);
+    want[1].2 = strings(&["p1", "p2"]);
+    assert_eq!(heard(&store), want);
+}
+
 #[test]
 fn the_view_shows_what_a_query_shows() {
     let directory = tempfile::tempdir().unwrap();

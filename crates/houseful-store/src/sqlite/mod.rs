@@ -1,6 +1,7 @@
 //! The embedded store: one SQLite file in WAL mode, synced at every commit.
 
 pub(crate) mod checkpoint;
+mod heard;
 pub(crate) mod lock;
 mod names;
 mod pack;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use houseful_model::Millis;
 use rusqlite::{Connection, OptionalExtension};
 
 /// Past this many remembered names, a kind's memory starts over: it is a cache
@@ -28,8 +29,17 @@ impl Kind {
     }
 
     fn number(&mut self, db: &Connection, house: i64, name: &str) -> rusqlite::Result<i64> {
+        self.number_and_whether_new(db, house, name).map(|(number, _)| number)
+    }
+
+    fn number_and_whether_new(
+        &mut self,
+        db: &Connection,
+        house: i64,
+        name: &str,
+    ) -> rusqlite::Result<(i64, bool)> {
         if let Some(number) = self.known.get(&house).and_then(|names| names.get(name)) {
-            return Ok(*number);
+            return Ok((*number, false));
         }
         let stored = db
             .prepare_cached(self.select)?
@@ -44,7 +54,7 @@ impl Kind {
         }
         self.known.entry(house).or_default().insert(name.into(), number);
         self.known_len += 1;
-        Ok(number)
+        Ok((number, stored.is_none()))
     }
 }
 
@@ -104,9 +114,21 @@ impl Names {
         self.badges.number(db, house, name)
     }
 
-    /// The number of a Pi of a house, which is stored if it is new.
-    pub(crate) fn pi(&mut self, db: &Connection, house: i64, name: &str) -> rusqlite::Result<i64> {
-        self.pis.number(db, house, name)
+    /// The number of a Pi of a house, which is stored if it is new, with what it
+    /// heard at `t` as what it heard last.
+    pub(crate) fn pi(
+        &mut self,
+        db: &Connection,
+        house: i64,
+        name: &str,
+        t: Millis,
+    ) -> rusqlite::Result<i64> {
+        let (number, is_new) = self.pis.number_and_whether_new(db, house, name)?;
+        if is_new {
+            db.prepare_cached("INSERT OR IGNORE INTO pi_heard(pi, t) VALUES (?1, ?2)")?
+                .execute((number, t.0))?;
+        }
+        Ok(number)
     }
 
     /// The number of a beacon of a house, which is stored if it is new.

@@ -48,6 +48,21 @@ AND (t, id) < (?5, ?6) ORDER BY t DESC, id DESC LIMIT ?7";
 /// asking this of each.
 pub(super) const PI_OF: &str = "SELECT pi FROM reading WHERE id = ?1";
 
+/// The names of a house's badges in their order, at most ?2.
+pub(super) const BADGES: &str = "
+SELECT b.name FROM house h JOIN badge b ON b.house = h.id
+WHERE h.name = ?1 ORDER BY b.name LIMIT ?2";
+
+/// The names of a house's Pis in their order, at most ?2.
+pub(super) const PIS: &str = "
+SELECT p.name FROM house h JOIN pi p ON p.house = h.id
+WHERE h.name = ?1 ORDER BY p.name LIMIT ?2";
+
+/// When a Pi last heard a badge, as far as it was written down.
+pub(super) const PI_HEARD: &str = "
+SELECT n.t FROM house h JOIN pi p ON p.house = h.id JOIN pi_heard n ON n.pi = p.id
+WHERE h.name = ?1 AND p.name = ?2";
+
 /// Ids after ?1, up to ?2, at most ?3.
 pub(super) const IDS_AFTER: &str =
     "SELECT id FROM reading WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
@@ -66,7 +81,7 @@ mod tests {
     use super::*;
     use crate::sqlite::schema;
 
-    const ALL: [(&str, &str); 15] = [
+    const ALL: [(&str, &str); 18] = [
         ("BADGE", BADGE),
         ("PI", PI),
         ("BEACON_NAME", BEACON_NAME),
@@ -80,6 +95,9 @@ mod tests {
         ("BADGE_KEYS_OLDEST_FIRST", BADGE_KEYS_OLDEST_FIRST),
         ("BADGE_KEYS_NEWEST_FIRST", BADGE_KEYS_NEWEST_FIRST),
         ("PI_OF", PI_OF),
+        ("BADGES", BADGES),
+        ("PIS", PIS),
+        ("PI_HEARD", PI_HEARD),
         ("IDS_AFTER", IDS_AFTER),
         ("READING", READING),
     ];
@@ -120,7 +138,8 @@ mod tests {
         // Each `const` above is in the list, and SQL is nowhere else.
         let ours = include_str!("queries.rs");
         assert_eq!(ours.matches("pub(super) const ").count(), ALL.len() + 1);
-        for file in [include_str!("read.rs"), include_str!("walk.rs")] {
+        let readers = [include_str!("read.rs"), include_str!("walk.rs"), include_str!("heard.rs")];
+        for file in readers.map(|file| file.split("mod tests").next().unwrap_or_default()) {
             assert!(!file.contains("SELECT "), "a query that no plan is checked of");
         }
     }

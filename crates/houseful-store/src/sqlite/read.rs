@@ -70,7 +70,7 @@ impl Reader {
         let db = Connection::open_with_flags(path, flags).map_err(failed)?;
         db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
         let found = match schema::look(&db).map_err(failed)? {
-            Found::Store => None,
+            Found::Store | Found::Older => None,
             Found::Empty => Some("it is empty".to_owned()),
             Found::Foreign(found) => Some(found),
         };
@@ -84,7 +84,7 @@ impl Reader {
 
     /// Runs a read in a transaction of its own, while the writer does not start
     /// the WAL over.
-    fn short<T>(
+    pub(super) fn short<T>(
         &mut self,
         read: impl FnOnce(&Connection, &mut HashMap<i64, Box<str>>) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {

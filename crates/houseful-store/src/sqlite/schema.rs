@@ -5,6 +5,7 @@
 //!        ◀── pi          │   index (t / 60000, badge, t)
 //!        ◀── beacon ◀┄┄┄ beacons (packed, see `pack`)
 //!            badge_hour (badge, hour): in which hours a badge was heard
+//!            pi_heard (pi, t): when a Pi last heard a badge, about
 //! ```
 //!
 //! Names are interned with their house, so a badge's number says its house too.
@@ -13,6 +14,12 @@
 //! commit dirties many times the pages. Its price, that a badge's readings are
 //! found only by walking minutes, is paid by `badge_hour`: one row per badge
 //! and hour, so that silent hours are never walked.
+//!
+//! Readings tell who came first. A Pi that always comes second is in none, so
+//! `pi_heard` keeps what each Pi last heard, up to 10 s late.
+//!
+//! A store of an older version is brought to this one by the `serve` that opens
+//! it, in one transaction; who only reads takes it as it is.
 
 use rusqlite::Connection;
 
@@ -20,7 +27,9 @@ use rusqlite::Connection;
 pub(crate) const APPLICATION_ID: i64 = 0x4873_466c;
 
 /// Counts the layouts that were released.
-pub(crate) const VERSION: i64 = 1;
+///
+/// 1: the first. 2: `pi_heard`.
+pub(crate) const VERSION: i64 = 2;
 
 /// A minute of the index, in milliseconds. SQL spells it out, since an index on
 /// an expression serves only queries that spell it the same.
@@ -50,6 +59,8 @@ CREATE TABLE reading(
 CREATE INDEX reading_minute ON reading(t / 60000, badge, t);
 
 CREATE TABLE badge_hour(badge INTEGER NOT NULL REFERENCES badge, hour INTEGER NOT NULL, PRIMARY KEY(badge, hour)) STRICT, WITHOUT ROWID;
+
+PI_HEARD
 
 -- For people with the sqlite3 shell: plain rows. A byte is read by its place in
 -- the string of all bytes, for SQL has no other way into a BLOB.
@@ -84,6 +95,14 @@ JOIN badge b ON b.id = r.badge JOIN house h ON h.id = b.house JOIN pi p ON p.id 
 LEFT JOIN badge o ON o.id = r.opposite;
 ";
 
+const PI_HEARD: &str =
+    "CREATE TABLE pi_heard(pi INTEGER PRIMARY KEY REFERENCES pi, t INTEGER NOT NULL) STRICT;";
+
+/// What the newest readings tell of Pis; all of them would take too long.
+const FILL_PI_HEARD: &str = "
+INSERT INTO pi_heard SELECT pi, max(t)
+FROM (SELECT pi, t FROM reading ORDER BY id DESC LIMIT 10000) GROUP BY pi;";
+
 /// Lays out an empty file, in one transaction.
 pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
     let all_bytes: String = (0..=255).map(|byte| format!("{byte:02x}")).collect();
@@ -93,7 +112,18 @@ pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
          PRAGMA user_version = {VERSION};
          {}
          COMMIT;",
-        CREATE.replace("BYTES", &all_bytes)
+        CREATE.replace("BYTES", &all_bytes).replace("PI_HEARD", PI_HEARD)
+    ))
+}
+
+/// Brings a store of version 1 to this one, in one transaction.
+pub(crate) fn migrate(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE;
+         {PI_HEARD}
+         {FILL_PI_HEARD}
+         PRAGMA user_version = {VERSION};
+         COMMIT;"
     ))
 }
 
@@ -103,6 +133,8 @@ pub(crate) enum Found {
     Empty,
     /// A store of this version.
     Store,
+    /// A store of a version before.
+    Older,
     /// Anything else, in words.
     Foreign(String),
 }
@@ -126,6 +158,7 @@ pub(crate) fn look(connection: &Connection) -> rusqlite::Result<Found> {
     Ok(match (application, version, tables) {
         (0, 0, 0) => Found::Empty,
         (APPLICATION_ID, VERSION, _) => Found::Store,
+        (APPLICATION_ID, 1, _) => Found::Older,
         (APPLICATION_ID, newer, _) if newer > VERSION => Found::Foreign(format!(
             "its layout is version {newer}, and this program knows versions up to {VERSION}; use a newer houseful"
         )),

@@ -9,12 +9,13 @@ use houseful_model::Millis;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::heard::PiNotes;
 use super::names::Names;
 use super::schema::{self, Found, HOUR_MINUTES, MINUTE_MS};
 use super::{checkpoint, pack};
 use crate::decide::{Near, Question, Verdict, decide, window_ms};
 use crate::intake::Job;
-use crate::{HOUSE_DEFAULT, OpenError, Recent, StoreError};
+use crate::{Activity, Arrival, HOUSE_DEFAULT, OpenError, Recent, StoreError};
 
 /// The first SQLite whose checkpoints cannot lose commits.
 const SQLITE_MIN: i32 = 3_051_003;
@@ -45,6 +46,7 @@ struct Row {
 pub(crate) struct WriteConnection {
     pub(super) db: Connection,
     names: Names,
+    pi_notes: PiNotes,
     window: Duration,
     /// Pages in the WAL after the last commit.
     wal_pages: Arc<AtomicU64>,
@@ -68,18 +70,22 @@ impl WriteConnection {
             return Err(OpenError::Foreign { path: path.to_owned(), found });
         }
         set_pragmas(&db, path)?;
-        if let Found::Empty = found {
-            schema::create(&db).map_err(failed)?;
+        match found {
+            Found::Empty => schema::create(&db).map_err(failed)?,
+            Found::Older => schema::migrate(&db).map_err(failed)?,
+            Found::Store | Found::Foreign(_) => {}
         }
         checkpoint::make_durable(&db, path)?;
 
         let wal_pages = Arc::new(AtomicU64::new(0));
         checkpoint::watch_wal(&mut db, wal_pages.clone()).map_err(failed)?;
         db.set_prepared_statement_cache_capacity(32);
-        Ok(WriteConnection { db, names: Names::new(), window, wal_pages })
+        let (names, pi_notes) = (Names::new(), PiNotes::default());
+        Ok(WriteConnection { db, names, pi_notes, window, wal_pages })
     }
 
-    /// Decides a batch in its order, stores what is new, and syncs it.
+    /// Decides a batch in its order, stores what is new, and syncs it; and with
+    /// it, if it is time, what Pis heard last.
     ///
     /// When it returns `Ok`, all that it says is on disk. On an error nothing
     /// that it says is known to be: see [`StoreError`].
@@ -87,22 +93,52 @@ impl WriteConnection {
         &mut self,
         jobs: &[Job],
         recent: &Recent,
+        activity: &Activity,
+        now: Arrival,
     ) -> Result<Vec<Applied>, StoreError> {
-        match self.try_apply(jobs, recent) {
-            Ok(applied) => Ok(applied),
-            Err(error) => {
-                self.names.forget();
-                // After some errors SQLite has rolled back by itself.
-                if !self.db.is_autocommit() {
-                    self.db.execute_batch("ROLLBACK").map_err(StoreError::Unknown)?;
-                }
-                Err(StoreError::sort(error))
-            }
-        }
+        self.try_apply(jobs, recent, activity, now).or_else(|error| self.undo(error))
     }
 
-    fn try_apply(&mut self, jobs: &[Job], recent: &Recent) -> rusqlite::Result<Vec<Applied>> {
-        let WriteConnection { db, names, window, .. } = self;
+    /// Writes what Pis heard last and has not been written, and syncs it.
+    ///
+    /// # Errors
+    /// As [`WriteConnection::apply`].
+    pub(crate) fn note_pis(&mut self, activity: &Activity, now: Arrival) -> Result<(), StoreError> {
+        self.try_note_pis(activity, now).or_else(|error| self.undo(error))
+    }
+
+    /// Leaves no transaction open after an error, which is sorted.
+    fn undo<T>(&mut self, error: rusqlite::Error) -> Result<T, StoreError> {
+        self.names.forget();
+        // After some errors SQLite has rolled back by itself.
+        if !self.db.is_autocommit() {
+            self.db.execute_batch("ROLLBACK").map_err(StoreError::Unknown)?;
+        }
+        Err(StoreError::sort(error))
+    }
+
+    fn try_note_pis(&mut self, activity: &Activity, now: Arrival) -> rusqlite::Result<()> {
+        let WriteConnection { db, names, pi_notes, .. } = self;
+        let due = pi_notes.all(activity, now);
+        if due.is_empty() {
+            return Ok(());
+        }
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let house = names.house(&transaction, HOUSE_DEFAULT)?;
+        due.write(&transaction, names, house)?;
+        transaction.commit()?;
+        pi_notes.written(due, activity);
+        Ok(())
+    }
+
+    fn try_apply(
+        &mut self,
+        jobs: &[Job],
+        recent: &Recent,
+        activity: &Activity,
+        now: Arrival,
+    ) -> rusqlite::Result<Vec<Applied>> {
+        let WriteConnection { db, names, pi_notes, window, .. } = self;
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let db = &*transaction;
         let house = names.house(db, HOUSE_DEFAULT)?;
@@ -127,7 +163,10 @@ impl WriteConnection {
             });
         }
         if stored {
+            let due = pi_notes.due(activity, now);
+            due.write(db, names, house)?;
             transaction.commit()?;
+            pi_notes.written(due, activity);
         } else {
             // Only copies, whose originals an earlier commit has synced, names
             // and all: so what `names` has learnt here is in the tables.
@@ -225,7 +264,7 @@ fn near(
 
 fn insert(db: &Connection, names: &mut Names, job: &Job, row: &Row) -> rusqlite::Result<i64> {
     let emission = &job.item.emission;
-    let pi = names.pi(db, row.house, &emission.pi_id)?;
+    let pi = names.pi(db, row.house, &emission.pi_id, job.item.t)?;
     let opposite = match &emission.opposite_badge_id {
         Some(opposite) => Some(names.badge(db, row.house, opposite)?),
         None => None,

@@ -74,6 +74,11 @@ impl Ingest {
         Ingest { store, refused, pulse }
     }
 
+    /// What was not acknowledged; whoever refuses an emission notes it here.
+    pub(crate) fn refused(&self) -> &Refused {
+        &self.refused
+    }
+
     /// What was answered, and how fast.
     pub(crate) fn pulse(&self) -> &Arc<Pulse> {
         &self.pulse

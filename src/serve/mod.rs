@@ -11,6 +11,7 @@ mod connections;
 mod cursor;
 pub(crate) mod front;
 mod healthz;
+mod heard;
 mod host;
 mod ingest;
 mod listen;

@@ -53,6 +53,22 @@ impl Parameters {
         read.map_err(|fault| self.errors.push(format!("{name}: {fault}"))).ok()
     }
 
+    /// A parameter that may be repeated.
+    pub(crate) fn each<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let mut found = Vec::new();
+        for (_, value) in self.pairs.iter().filter(|pair| pair.0 == name) {
+            match read(value) {
+                Ok(value) => found.push(value),
+                Err(fault) => self.errors.push(format!("{name}: {fault}")),
+            }
+        }
+        found
+    }
+
     /// Adds what is wrong with several of them together.
     pub(crate) fn fault(&mut self, error: String) {
         self.errors.push(error);

@@ -331,7 +331,7 @@ pub(super) async fn read<T: Send + 'static>(
     tokio::task::spawn_blocking(move || store.read(read)).await.unwrap_or(Err(ReadError::Closed))
 }
 
-fn unreadable(error: &ReadError) -> Reply {
+pub(super) fn unreadable(error: &ReadError) -> Reply {
     tracing::error!(error = error as &dyn std::error::Error, "cannot answer a query");
     Reply::error(503, error.to_string())
 }

@@ -6,11 +6,12 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use houseful_model::Millis;
 use houseful_model::wire::Ids;
+use houseful_store::{BADGES_MAX, Bounded, PIS_MAX, Ring};
 
 /// How many of the latest are kept with their text.
 pub(crate) const LATEST_MAX: usize = 50;
@@ -97,11 +98,30 @@ pub(crate) struct Refusal {
     pub(crate) errors: Vec<String>,
 }
 
+/// How many of each reason.
+pub(crate) type Totals = [u64; Reason::ALL.len()];
+
 /// Refused emissions since the start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Refused {
+    start: Instant,
     totals: [AtomicU64; Reason::ALL.len()],
     latest: Mutex<VecDeque<Refusal>>,
+    /// By minute, over the last hour.
+    badges: Bounded<Ring<u16, 60, 60_000>>,
+    pis: Bounded<Totals>,
+}
+
+impl Default for Refused {
+    fn default() -> Refused {
+        Refused {
+            start: Instant::now(),
+            totals: Default::default(),
+            latest: Mutex::default(),
+            badges: Bounded::new(BADGES_MAX),
+            pis: Bounded::new(PIS_MAX),
+        }
+    }
 }
 
 impl Refused {
@@ -109,10 +129,21 @@ impl Refused {
     /// ids come from the emission or, if it is none, from its body.
     pub(crate) fn note<T: AsRef<str>>(&self, reason: Reason, ids: Ids<'_>, errors: &[T]) {
         self.totals[reason as usize].fetch_add(1, Ordering::Relaxed);
+        if let Some(badge_id) = &ids.badge_id {
+            let now_ms = self.mono_ms();
+            self.badges.touch(badge_id, |_, minutes| {
+                if let Some(count) = minutes.bucket(now_ms) {
+                    *count = count.saturating_add(1);
+                }
+            });
+        }
+        if let Some(pi_id) = &ids.pi_id {
+            self.pis.touch(pi_id, |_, totals| totals[reason as usize] += 1);
+        }
         let errors = errors.iter().take(ERRORS_MAX).map(|error| shortened(error.as_ref()));
         let refusal =
             Refusal { at: now(), reason, ids: ids.into_owned(), errors: errors.collect() };
-        let mut latest = lock(&self.latest);
+        let mut latest = self.lock_latest();
         let oldest = (latest.len() == LATEST_MAX).then(|| latest.pop_front());
         latest.push_back(refusal);
         drop(latest);
@@ -126,13 +157,51 @@ impl Refused {
 
     /// At most [`LATEST_MAX`], newest first.
     pub(crate) fn latest(&self) -> Vec<Refusal> {
-        lock(&self.latest).iter().rev().cloned().collect()
+        self.lock_latest().iter().rev().cloned().collect()
+    }
+
+    /// How many of this badge's in the last hour.
+    pub(crate) fn of_badge_in_hour(&self, badge_id: &str) -> u64 {
+        let now_ms = self.mono_ms();
+        self.badges.look(badge_id, |minutes| in_hour(minutes, now_ms)).unwrap_or(0)
+    }
+
+    /// How many of this Pi's, by reason; all zero for one that is not known.
+    pub(crate) fn of_pi(&self, pi_id: &str) -> Totals {
+        self.pis.look(pi_id, |totals| *totals).unwrap_or_default()
+    }
+
+    /// Badges of which an emission was refused in the last hour, in no order.
+    pub(crate) fn badge_ids(&self) -> Vec<Arc<str>> {
+        let now_ms = self.mono_ms();
+        let mut ids = Vec::new();
+        self.badges.walk(|id, minutes| {
+            if in_hour(minutes, now_ms) > 0 {
+                ids.push(id.clone());
+            }
+        });
+        ids
+    }
+
+    /// Pis of which an emission was refused, in no order.
+    pub(crate) fn pi_ids(&self) -> Vec<Arc<str>> {
+        let mut ids = Vec::new();
+        self.pis.walk(|id, _| ids.push(id.clone()));
+        ids
+    }
+
+    /// A clock for the minutes that never steps.
+    fn mono_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn lock_latest(&self) -> MutexGuard<'_, VecDeque<Refusal>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No statement under this lock can panic halfway through a change.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn in_hour(minutes: &Ring<u16, 60, 60_000>, now_ms: u64) -> u64 {
+    minutes.until(now_ms).into_iter().map(u64::from).sum()
 }
 
 fn now() -> Millis {
@@ -168,7 +237,11 @@ mod tests {
         }
         for (place, reason) in Reason::ALL.into_iter().enumerate() {
             assert_eq!(refused.total(reason), place as u64 + 1, "{}", reason.word());
+            assert_eq!(refused.of_pi("p")[place], place as u64 + 1, "{}", reason.word());
         }
+        assert_eq!(refused.of_badge_in_hour("b"), 45);
+        assert_eq!(refused.of_badge_in_hour("other"), 0);
+        assert_eq!(refused.of_pi("other"), Totals::default());
     }
 
     #[test]
@@ -192,10 +265,11 @@ mod tests {
             let (badge_id, pi_id) = (format!("badge {n}"), format!("pi {n}"));
             refused.note(Reason::Invalid, ids(&badge_id, &pi_id), &[&error; 100]);
         }
-        let latest = refused.latest();
-        assert_eq!(latest.len(), LATEST_MAX);
-        assert_eq!(latest[0].ids, ids("badge 29999", "pi 29999"));
-        for refusal in latest {
+        assert_eq!(refused.badge_ids().len(), BADGES_MAX);
+        assert_eq!(refused.pi_ids().len(), PIS_MAX);
+        assert_eq!(refused.of_badge_in_hour("badge 29999"), 1);
+        assert_eq!(refused.of_badge_in_hour("badge 0"), 0, "the longest unseen went");
+        for refusal in refused.latest() {
             assert_eq!(refusal.errors.len(), ERRORS_MAX);
             assert!(refusal.errors.iter().all(|e| e.chars().count() == ERROR_CHARS_MAX + 1));
         }

@@ -23,7 +23,7 @@ use super::front::{BODY_MAX, INGEST_PATH, WRITE_MAX, linger};
 use super::ingest::{BODY_BYTES_MAX, Ingest};
 use super::reply::Reply;
 use super::requests::{self, Requests};
-use super::{activity, healthz, media, metrics, readings};
+use super::{activity, healthz, heard, media, metrics, readings};
 
 /// hyper's buffer per connection, at most.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -77,6 +77,8 @@ impl Router {
         let routes = axum::Router::new()
             .route(INGEST_PATH, get(readings::list).post(post))
             .route("/rssi_readings/{id}", get(readings::one))
+            .route("/badges", get(heard::badges))
+            .route("/pis", get(heard::pis))
             .route("/livez", get(live))
             .route("/readyz", get(ready))
             .route("/healthz", get(healthz::healthz))

@@ -13,6 +13,7 @@ mod failing_sync;
 mod faulty_disk;
 mod full_disk;
 mod healthz;
+mod heard;
 mod help;
 mod kill;
 mod lists;

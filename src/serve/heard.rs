@@ -1,0 +1,241 @@
+//! `GET /badges`, `GET /pis`: who was heard when, by whom, and what was refused
+//! of them. What an installer asks when a badge seems dead.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use houseful_model::Millis;
+use houseful_store::{BADGES_MAX, BadgeHeard, Counts, Known, PIS_MAX, PiHeard, ReadError};
+
+use super::chunks::{Chunks, Sender};
+use super::parameters::{Pairs, Parameters, id};
+use super::readings::unreadable;
+use super::refused::Reason;
+use super::reply::Reply;
+use super::router::Doors;
+
+/// Badges looked up, and held, at once for one client: it gets the next only
+/// when it has taken these.
+const PAGE: usize = 200;
+
+/// `GET /badges`: all of them in the order of their names, or those asked for by
+/// `badge_id`; of one that was never heard it says so.
+pub(crate) async fn badges(State(doors): State<Doors>, parameters: Pairs) -> Response {
+    badges_or_refuse(doors, parameters).await.unwrap_or_else(Reply::into_response)
+}
+
+async fn badges_or_refuse(doors: Doors, parameters: Pairs) -> Result<Response, Reply> {
+    let asked = asked(parameters, "badge_id")?;
+    let list = list(&doors)?;
+    let known = blocking(&doors, move |doors| match asked {
+        Some(ids) => Ok(Known { ids, truncated: false }),
+        None => {
+            let mut known = doors.store.badges_known()?;
+            known.extend(doors.ingest.refused().badge_ids(), BADGES_MAX);
+            Ok(known)
+        }
+    });
+    let Known { ids, truncated } = known.await?;
+    let ids: Vec<Arc<str>> = ids.into_iter().collect();
+    let mut text = begin(&doors, "badges");
+    // The first page decides the status; the rest follows as the client reads.
+    text += &badges_page(&doors, ids.get(..PAGE).unwrap_or(&ids)).await?;
+    let (chunks, body) = list;
+    tokio::spawn(send_badges(doors, ids, text, truncated, chunks));
+    Ok(json(body))
+}
+
+async fn send_badges(
+    doors: Doors,
+    ids: Vec<Arc<str>>,
+    mut text: String,
+    truncated: bool,
+    chunks: Sender,
+) {
+    for page in ids.chunks(PAGE).skip(1) {
+        if chunks.send(Ok(Bytes::from(std::mem::take(&mut text)))).await.is_err() {
+            return;
+        }
+        match badges_page(&doors, page).await {
+            Ok(page) => {
+                text.push(',');
+                text += &page;
+            }
+            Err(_) => {
+                // The body ends without its end, so the client sees that it is cut.
+                drop(chunks.send(Err(ReadError::Closed)).await);
+                return;
+            }
+        }
+    }
+    text += &end(truncated);
+    // The client may have hung up.
+    drop(chunks.send(Ok(Bytes::from(text))).await);
+}
+
+async fn badges_page(doors: &Doors, ids: &[Arc<str>]) -> Result<String, Reply> {
+    let ids = ids.to_vec();
+    let page = blocking(doors, move |doors| {
+        let badges = doors.store.badges_heard(&ids)?;
+        let refused = doors.ingest.refused();
+        let badges = badges.iter().map(|b| badge_json(b, refused.of_badge_in_hour(&b.badge_id)));
+        Ok(badges.collect::<Vec<_>>().join(","))
+    });
+    page.await
+}
+
+/// `GET /pis`: all of them in the order of their names, or those asked for by
+/// `pi_id`; of one that was never heard it says so.
+pub(crate) async fn pis(State(doors): State<Doors>, parameters: Pairs) -> Response {
+    pis_or_refuse(&doors, parameters).await.unwrap_or_else(Reply::into_response)
+}
+
+async fn pis_or_refuse(doors: &Doors, parameters: Pairs) -> Result<Response, Reply> {
+    let asked = asked(parameters, "pi_id")?;
+    let (chunks, body) = list(doors)?;
+    let told = blocking(doors, move |doors| {
+        let refused = doors.ingest.refused();
+        let Known { ids, truncated } = match asked {
+            Some(ids) => Known { ids, truncated: false },
+            None => {
+                let mut known = doors.store.pis_known()?;
+                known.extend(refused.pi_ids(), PIS_MAX);
+                known
+            }
+        };
+        let ids: Vec<Arc<str>> = ids.into_iter().collect();
+        let pis = doors.store.pis_heard(&ids)?;
+        let pis = pis.iter().map(|pi| pi_json(pi, &refused.of_pi(&pi.pi_id)));
+        let pis = pis.collect::<Vec<_>>().join(",");
+        Ok(begin(doors, "pis") + &pis + &end(truncated))
+    });
+    // It is at most 2 MB, and held until the client has it.
+    let told = told.await?;
+    chunks.try_send(Ok(Bytes::from(told))).unwrap_or_default();
+    Ok(json(body))
+}
+
+/// The ids of a query that may repeat one parameter; `None` asks for all.
+fn asked(parameters: Pairs, name: &str) -> Result<Option<BTreeSet<Arc<str>>>, Reply> {
+    let mut parameters = Parameters::new(parameters, &[name])?;
+    let ids = parameters.each(name, id);
+    parameters.check()?;
+    Ok((!ids.is_empty()).then(|| ids.into_iter().map(Arc::from).collect()))
+}
+
+/// A place among the lists that are read: not everyone may at once.
+fn list(doors: &Doors) -> Result<(Sender, Chunks), Reply> {
+    match doors.lists.clone().try_acquire_owned() {
+        Ok(permit) => Ok(Chunks::new(permit)),
+        Err(_) => Err(Reply::error(503, "too many lists are being read")),
+    }
+}
+
+fn json(body: Chunks) -> Response {
+    let mut response = Response::new(Body::new(body));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+/// Looks off the async threads, which must never wait for the disk.
+async fn blocking<T: Send + 'static>(
+    doors: &Doors,
+    look: impl FnOnce(&Doors) -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, Reply> {
+    let doors = doors.clone();
+    let found = tokio::task::spawn_blocking(move || look(&doors)).await;
+    found.unwrap_or(Err(ReadError::Closed)).map_err(|error| unreadable(&error))
+}
+
+fn begin(doors: &Doors, list: &str) -> String {
+    let now = doors.store.arrival();
+    let since = doors.store.activity().counting_since(now);
+    format!(r#"{{"now":"{}","counting_since":"{since}","{list}":["#, now.wall)
+}
+
+fn end(truncated: bool) -> String {
+    format!(r#"],"truncated":{truncated}}}"#)
+}
+
+fn badge_json(badge: &BadgeHeard, refused_hour: u64) -> String {
+    let beacons = badge.beacons.iter().map(|b| format!("{}:{}", quoted(&b.id), b.rssi_dbm));
+    let relays = badge.relays.iter().map(|relay| {
+        format!(
+            r#"{{"pi_id":{},"last_heard":"{}","badge_strength":{},"emissions_hour":{}}}"#,
+            quoted(&relay.pi_id),
+            relay.last_heard,
+            or_null(relay.badge_strength),
+            relay.emissions_hour,
+        )
+    });
+    format!(
+        concat!(
+            r#"{{"badge_id":{},"last_heard":{},{},"badge_strength_best":{},"beacons":{{{}}},"#,
+            r#""readings_by_minute":{},"refused_hour":{},"pis":[{}]}}"#,
+        ),
+        quoted(&badge.badge_id),
+        time(badge.last_heard),
+        counts(badge.minute, badge.hour),
+        or_null(badge.badge_strength_best),
+        listed(beacons),
+        numbers(&badge.readings_by_minute),
+        refused_hour,
+        listed(relays),
+    )
+}
+
+fn pi_json(pi: &PiHeard, refused: &[u64; Reason::ALL.len()]) -> String {
+    let refused = Reason::ALL.iter().zip(refused).filter(|(_, count)| **count > 0);
+    let refused = refused.map(|(reason, count)| format!(r#""{}":{count}"#, reason.word()));
+    format!(
+        concat!(
+            r#"{{"pi_id":{},"last_heard":{},{},"emissions_by_minute":{},"#,
+            r#""badges_hour":{},"refused":{{{}}}}}"#,
+        ),
+        quoted(&pi.pi_id),
+        time(pi.last_heard),
+        counts(pi.minute, pi.hour),
+        numbers(&pi.emissions_by_minute),
+        pi.badges_hour,
+        listed(refused),
+    )
+}
+
+fn counts(minute: Counts, hour: Counts) -> String {
+    format!(
+        r#""readings_minute":{},"readings_hour":{},"copies_minute":{},"copies_hour":{}"#,
+        minute.readings, hour.readings, minute.copies, hour.copies
+    )
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("a text is JSON")
+}
+
+fn time(t: Option<Millis>) -> String {
+    t.map_or("null".to_owned(), |t| format!("\"{t}\""))
+}
+
+fn or_null(number: Option<i8>) -> String {
+    number.map_or("null".to_owned(), |number| number.to_string())
+}
+
+fn numbers<T: std::fmt::Display>(numbers: &[T]) -> String {
+    let mut text = "[".to_owned();
+    for (n, number) in numbers.iter().enumerate() {
+        let comma = if n > 0 { "," } else { "" };
+        // Writing to a String cannot fail.
+        write!(text, "{comma}{number}").unwrap_or_default();
+    }
+    text + "]"
+}
+
+fn listed(texts: impl Iterator<Item = String>) -> String {
+    texts.collect::<Vec<_>>().join(",")
+}

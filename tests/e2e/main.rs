@@ -14,6 +14,7 @@ mod faulty_disk;
 mod full_disk;
 mod healthz;
 mod help;
+mod import;
 mod kill;
 mod lists;
 mod metrics;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{SettingsArgs, StoreArgs};
+use crate::config::{SettingsArgs, StoreArgs, WriterArgs};
 
 /// Collects the readings of wearable badges in care houses, durably and once.
 #[derive(Debug, Parser)]
@@ -17,6 +17,7 @@ Examples:
   houseful demo                                 see it work, in half a minute
   houseful serve                                collect on 127.0.0.1:6540 into houseful.db
   houseful export --format csv --output readings.csv
+  houseful import readings.csv --format csv --store sqlite:other.db
   houseful load generate                        the load test of five houses")]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -34,6 +35,7 @@ Examples:
 pub(crate) enum Command {
     Serve(ServeArgs),
     Export(ExportArgs),
+    Import(ImportArgs),
     Config(ConfigArgs),
     Demo(DemoArgs),
     /// Load-test this or any HTTP service, as vegeta does
@@ -124,6 +126,56 @@ pub(crate) enum ExportFormat {
     Ndjson,
     /// RFC 4180 with a header line; beacons as JSON
     Csv,
+}
+
+/// Bring in readings from a file: an export, or the predecessor's database
+///
+/// Each goes through the store's one writer under the time when it was heard, so
+/// copies are told from originals as they are when posted, and an import that is
+/// run again stores nothing twice. Ids are given anew. What is wrong is told with
+/// its line (the first 100 of them) and left out; the rest is stored. The store
+/// must not be in use by a collector, but for a dry run. Exit 1 if something was
+/// refused, or if it was interrupted; 2 if it could not go on.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Formats:
+  ndjson       one emission with heard_at a line, as `houseful export` writes and a Pi posts them
+  csv          as `houseful export --format csv` writes it, and not as a spreadsheet changed it
+  stethoscope  the predecessor's SQLite database; its table rssi_readings tells local times
+
+The windows say what a copy is, so give the collector's own: these settings come from the environment
+and a file of settings, too.
+
+Examples:
+  houseful export | houseful import - --format ndjson --store sqlite:copy.db
+  houseful import readings.csv --format csv --dry-run
+  houseful import rssi.db --format stethoscope --timezone Europe/Berlin --store sqlite:copy.db")]
+pub(crate) struct ImportArgs {
+    /// The file; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What the file is
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "ndjson|csv|stethoscope")]
+    pub(crate) format: ImportFormat,
+    /// The zone of the times in a database of stethoscope, such as Europe/Berlin
+    /// or +01:00; an hour that it skips or repeats is reported, not guessed
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
+    pub(crate) timezone: Option<String>,
+    /// Say what would be stored, and store nothing; works while a collector runs
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) settings: WriterArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ImportFormat {
+    Ndjson,
+    Csv,
+    Stethoscope,
 }
 
 /// Play houses against a collector and check every answer

@@ -18,6 +18,10 @@ pub(crate) const COLUMNS: [&str; 9] = [
     "opposite_badge_id",
 ];
 
+/// With what a text cell must not begin, or a spreadsheet runs it as a formula;
+/// and the `'` that stands before those, and so before itself.
+pub(crate) const GUARDED: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\''];
+
 /// How rows look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -108,9 +112,5 @@ fn cells(reading: &Reading) -> [String; 9] {
 /// and so does one that begins with `'` already, so that it can be taken off
 /// again.
 fn text(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    }
+    if cell.starts_with(GUARDED) { format!("'{cell}") } else { cell.to_owned() }
 }

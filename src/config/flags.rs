@@ -19,6 +19,10 @@ pub(crate) struct SettingsArgs(pub(super) Flags);
 #[derive(Debug)]
 pub(crate) struct StoreArgs(pub(super) Flags);
 
+/// `--store`, the two flags that make the dedup window, and `--config`.
+#[derive(Debug)]
+pub(crate) struct WriterArgs(pub(super) Flags);
+
 /// What the command line says.
 #[derive(Debug)]
 pub(super) struct Flags {
@@ -104,3 +108,4 @@ macro_rules! flags_of {
 
 flags_of!(SettingsArgs, &table::ALL);
 flags_of!(StoreArgs, &[&table::STORE]);
+flags_of!(WriterArgs, &[&table::STORE, &table::UPDATE_WINDOW, &table::ADVERTISING_INTERVAL]);

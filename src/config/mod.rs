@@ -21,7 +21,7 @@ use std::time::Duration;
 pub(crate) use self::environment::Environment;
 use self::fault::Fault;
 pub(crate) use self::fault::Faults;
-pub(crate) use self::flags::{SettingsArgs, StoreArgs};
+pub(crate) use self::flags::{SettingsArgs, StoreArgs, WriterArgs};
 pub(crate) use self::show::{Effective, example};
 use self::sources::Sources;
 use self::table::Setting;
@@ -62,6 +62,17 @@ pub(crate) fn store_path(args: &StoreArgs, env: &Environment) -> Result<PathBuf,
     check.end(path)
 }
 
+/// The SQLite file, and the dedup window `P_d` under which a command writes to it.
+pub(crate) fn store_and_window(
+    args: &WriterArgs,
+    env: &Environment,
+) -> Result<(PathBuf, Duration), Faults> {
+    let mut check = Check::new(&args.0, env);
+    let store = check.one(&table::STORE, value::store);
+    let window = check.window();
+    check.end(store.zip(window))
+}
+
 /// Settings and what is wrong with them.
 struct Check<'a> {
     sources: Sources<'a>,
@@ -81,13 +92,7 @@ impl<'a> Check<'a> {
         // If that is unknown, it is no fault of the addresses.
         let listen = self.listen(insecure.unwrap_or(true));
         let store = self.one(&table::STORE, value::store);
-        let update_window = self.one(&table::UPDATE_WINDOW, |text| {
-            value::duration(text, Duration::from_millis(10), UPDATE_WINDOW_MAX)
-        });
-        let interval_max = update_window.unwrap_or(UPDATE_WINDOW_MAX);
-        let interval = self.one(&table::ADVERTISING_INTERVAL, |text| {
-            value::duration(text, Duration::from_millis(1), interval_max)
-        });
+        let window = self.window();
         let drain_timeout = self.one(&table::DRAIN_TIMEOUT, |text| {
             value::duration(text, Duration::ZERO, DRAIN_TIMEOUT_MAX)
         });
@@ -97,12 +102,23 @@ impl<'a> Check<'a> {
         Some(ServeConfig {
             listen: listen?,
             store: store?,
-            window: update_window? - interval? / 2,
+            window: window?,
             drain_timeout: drain_timeout?,
             allowed_hosts: allowed_hosts?,
             log_levels: log_levels?,
             log_format: log_format?,
         })
+    }
+
+    fn window(&mut self) -> Option<Duration> {
+        let update_window = self.one(&table::UPDATE_WINDOW, |text| {
+            value::duration(text, Duration::from_millis(10), UPDATE_WINDOW_MAX)
+        });
+        let interval_max = update_window.unwrap_or(UPDATE_WINDOW_MAX);
+        let interval = self.one(&table::ADVERTISING_INTERVAL, |text| {
+            value::duration(text, Duration::from_millis(1), interval_max)
+        });
+        Some(update_window? - interval? / 2)
     }
 
     fn listen(&mut self, insecure: bool) -> Option<Vec<SocketAddr>> {

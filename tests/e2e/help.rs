@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::process::Command;
 
 use super::support::shell;
-use super::support::{emission, temp_dir};
+use super::support::{emission, require, temp_dir};
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &[],
     &["serve"],
     &["export"],
+    &["import"],
     &["config"],
     &["demo"],
     &["load"],
@@ -54,7 +55,7 @@ fn help_reads_as_reviewed() {
 
 #[test]
 fn every_example_of_every_help_works() {
-    if !shell::has_own_network() {
+    if !shell::has_own_network() || !require("/usr/bin/sqlite3", "sqlite3") {
         return;
     }
     let mut examples: Vec<String> =
@@ -77,6 +78,7 @@ fn every_example_of_every_help_works() {
     script += &format!(
         "curl -sf 127.0.0.1:6540/rssi_readings -H 'Content-Type: application/json' -d '{body}'\n"
     );
+    script += &format!("sqlite3 rssi.db '{}'\n", super::import::stethoscope::TABLE);
     for example in order(others) {
         script += &format!("echo '$ {example}'\n{example}\n");
     }

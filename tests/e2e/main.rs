@@ -15,6 +15,7 @@ mod full_disk;
 mod healthz;
 mod heard;
 mod help;
+mod import;
 mod kill;
 mod lists;
 mod metrics;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::hash::Hasher;
+use std::ops::RangeInclusive;
 
 use crate::Millis;
 use crate::show::quoted;
@@ -17,6 +18,15 @@ pub const AGE_MS_MAX: u64 = 400 * 24 * 60 * 60 * 1_000;
 
 /// How far ahead of the collector's clock a Pi's may be, in milliseconds.
 pub const AHEAD_MS_MAX: i64 = 60_000;
+
+/// What the RSSI of a beacon may be, in dBm.
+pub const RSSI_DBM: RangeInclusive<i8> = -127..=-1;
+
+/// What the RSSI of a badge at a Pi may be, in dBm.
+pub const BADGE_STRENGTH_DBM: RangeInclusive<i8> = -127..=20;
+
+/// What BLE stacks say in place of an RSSI that they do not know.
+pub const RSSI_UNKNOWN: [i8; 2] = [-128, 127];
 
 /// A beacon that a badge heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +118,17 @@ pub fn check_id(id: &str) -> Result<(), IdFault> {
         return Err(IdFault::Control(id.to_owned()));
     }
     Ok(())
+}
+
+/// Brings the beacons that were heard into the form that an emission keeps: the
+/// [`BEACONS_MAX`] strongest, strongest first, of equal ones the smaller id
+/// first.
+pub fn keep_strongest(beacons: &mut Vec<Beacon<'_>>) {
+    beacons.sort_unstable_by(|a, b| {
+        let stronger_first = b.rssi_dbm.cmp(&a.rssi_dbm);
+        stronger_first.then_with(|| a.id.cmp(&b.id))
+    });
+    beacons.truncate(BEACONS_MAX);
 }
 
 impl Heard {

@@ -17,7 +17,7 @@
 
 pub mod emission;
 pub mod reading;
-mod show;
+pub mod show;
 pub mod time;
 pub mod wire;
 

@@ -7,13 +7,13 @@ use std::fmt::{self, Display, Write as _};
 const CHARS_MAX: usize = 64;
 
 /// The text as the inside of a Rust string literal (but `'` as it is), clipped
-/// to [`CHARS_MAX`] characters with an ellipsis.
-pub(crate) fn escaped(text: &str) -> impl Display + '_ {
+/// to 64 characters with an ellipsis.
+pub fn escaped(text: &str) -> impl Display + '_ {
     Shown { text, quote: "" }
 }
 
 /// Like [`escaped`], between double quotes.
-pub(crate) fn quoted(text: &str) -> impl Display + '_ {
+pub fn quoted(text: &str) -> impl Display + '_ {
     Shown { text, quote: "\"" }
 }
 

@@ -26,7 +26,7 @@ use serde_json::value::RawValue;
 
 use self::faults::Faults;
 pub use self::ids::Ids;
-use crate::emission::{BEACONS_MAX, check_id};
+use crate::emission::{BEACONS_MAX, check_id, keep_strongest};
 use crate::show::{escaped, quoted};
 use crate::{Beacon, Emission, Heard};
 
@@ -71,6 +71,19 @@ pub fn parse(body: &[u8]) -> Result<Emission<'_>, WireError> {
         .and_then(|object| json.end().map(|()| object))
         .map_err(|error| WireError::Broken(format!("broken JSON: {error}")))?
         .finish(faults)
+}
+
+/// Reads the beacons of one emission where they stand alone, as in a cell of
+/// CSV. Faults are named as in [`parse`], after `beacons`.
+///
+/// # Errors
+/// Everything that is wrong, see [`WireError`].
+pub fn parse_beacons(json: &str) -> Result<Vec<Beacon<'_>>, WireError> {
+    let broken = |error| WireError::Broken(format!("beacons: broken JSON: {error}"));
+    let value: &RawValue = serde_json::from_str(json).map_err(broken)?;
+    let mut faults = Faults::default();
+    let beacons = beacons(value, &mut faults);
+    if faults.is_empty() { Ok(beacons) } else { Err(WireError::Invalid(faults.into_lines())) }
 }
 
 /// The body as text that begins like an object.
@@ -334,11 +347,7 @@ impl<'a> Beacons<'a> {
     fn strongest(self) -> Vec<Beacon<'a>> {
         let mut beacons = self.all;
         beacons.retain(|beacon| beacon.rssi_dbm != Self::NOT_HEARD);
-        beacons.sort_unstable_by(|a, b| {
-            let stronger_first = b.rssi_dbm.cmp(&a.rssi_dbm);
-            stronger_first.then_with(|| a.id.cmp(&b.id))
-        });
-        beacons.truncate(BEACONS_MAX);
+        keep_strongest(&mut beacons);
         // An emission waits in a queue that is bounded by its length only.
         beacons.shrink_to(BEACONS_MAX);
         beacons

@@ -72,7 +72,7 @@ pub enum OpenError {
     },
     /// Another process serves it.
     #[error(
-        "store `{}` is in use: another `houseful serve` holds it; stop that one first, or choose another --store",
+        "store `{}` is in use: another `houseful serve` or `import` holds it; stop that one first, or choose another --store",
         path.display()
     )]
     InUse {

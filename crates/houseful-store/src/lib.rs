@@ -20,6 +20,7 @@ mod intake;
 mod item;
 pub mod meters;
 mod recent;
+mod rehearsal;
 mod sqlite;
 mod store;
 mod writer;
@@ -33,7 +34,9 @@ pub use error::{OpenError, ReadError, StoreError};
 pub use heard::Known;
 pub use item::{Arrival, Item, Outcome, Refusal};
 pub use recent::{Fingerprint, Recent};
+pub use rehearsal::Rehearsal;
 pub use sqlite::read::Reader;
+pub use sqlite::stethoscope;
 pub use sqlite::walk::{Cursor, Filter, Keys, Order};
 pub use store::{Health, Options, Store, Submitted};
 

@@ -38,6 +38,22 @@ fn an_emission_keeps_no_room_for_the_beacons_that_it_dropped() {
 }
 
 #[test]
+fn beacons_are_read_where_they_stand_alone() {
+    let body =
+        br#"{"badge_id":"b","pi_id":"1","beacons": {"b2": -57, "b1":-57,"x":-128,"y":null} }"#;
+    let alone = parse_beacons(r#" {"b2": -57, "b1":-57,"x":-128,"y":null} "#);
+    assert_eq!(alone, Ok(parse(body).unwrap().beacons));
+    for (json, want) in [
+        ("", "beacons: broken JSON: EOF while parsing a value at line 1 column 0"),
+        ("[]", "beacons: expected an object, found an array"),
+        (r#"{"a":-1},"age_ms":5"#, "beacons: broken JSON: trailing characters at line 1 column 9"),
+        (r#"{"a":-1.0}"#, "beacons.a: expected an integer from -127 to -1, found -1.0"),
+    ] {
+        assert_eq!(parse_beacons(json).unwrap_err().errors(), [want]);
+    }
+}
+
+#[test]
 fn a_repeated_beacon_is_found_however_many_there_are() {
     for count in 1..60 {
         for repeated in 0..count {

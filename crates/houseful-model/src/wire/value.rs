@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use crate::Millis;
-use crate::emission::{AGE_MS_MAX, check_id};
+use crate::emission::{AGE_MS_MAX, BADGE_STRENGTH_DBM, RSSI_DBM, check_id};
 use crate::show::{escaped, quoted};
 
 /// A string that is an id.
@@ -21,12 +21,12 @@ pub(super) fn id(value: &RawValue) -> Result<Cow<'_, str>, String> {
 
 /// The RSSI of a beacon in dBm; `None` if it was not heard.
 pub(super) fn rssi_dbm(value: &RawValue) -> Result<Option<i8>, String> {
-    measured(value, -127..=-1)
+    measured(value, RSSI_DBM)
 }
 
 /// The RSSI of a badge in dBm; `None` if it was not measured.
 pub(super) fn badge_strength(value: &RawValue) -> Result<Option<i8>, String> {
-    measured(value, -127..=20)
+    measured(value, BADGE_STRENGTH_DBM)
 }
 
 /// 32 bits, signed.

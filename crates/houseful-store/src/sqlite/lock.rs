@@ -88,7 +88,7 @@ impl StoreLock {
 
 /// Refuses a new store beside whose name another's WAL lies: that store was
 /// moved away, perhaps while it was served, and its newest readings are in there.
-fn refuse_foreign_wal(named: &Path, path: &Path, len: u64) -> Result<(), OpenError> {
+pub(super) fn refuse_foreign_wal(named: &Path, path: &Path, len: u64) -> Result<(), OpenError> {
     let mut wal = path.to_owned().into_os_string();
     wal.push("-wal");
     let wal = PathBuf::from(wal);

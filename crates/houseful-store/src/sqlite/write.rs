@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::heard::PiNotes;
 use super::names::Names;
 use super::schema::{self, Found, HOUR_MINUTES, MINUTE_MS};
-use super::{checkpoint, pack};
+use super::{checkpoint, pack, probe};
 use crate::decide::{Near, Question, Verdict, decide, window_ms};
 use crate::intake::Job;
 use crate::{Activity, Arrival, HOUSE_DEFAULT, OpenError, Recent, StoreError};
@@ -20,8 +20,6 @@ use crate::{Activity, Arrival, HOUSE_DEFAULT, OpenError, Recent, StoreError};
 /// The first SQLite whose checkpoints cannot lose commits.
 const SQLITE_MIN: i32 = 3_051_003;
 
-const PROBE: &str =
-    "SELECT t, beacons FROM reading WHERE t / 60000 = ?1 AND badge = ?2 AND t > ?3 AND t < ?4";
 const INSERT: &str = "INSERT INTO reading(t, badge, pi, beacons, badge_strength, position, motion, opposite) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const INSERT_HOUR: &str = "INSERT OR IGNORE INTO badge_hour(badge, hour) VALUES (?1, ?2)";
 
@@ -237,8 +235,7 @@ fn row_of(db: &Connection, names: &mut Names, house: i64, job: &Job) -> rusqlite
     Ok(Row { house, badge: names.badge(db, house, &emission.badge_id)?, beacons })
 }
 
-/// Looks for stored readings of the same identity within the window, in each
-/// minute that the window touches.
+/// What is stored of the same identity within the window.
 fn near(
     db: &Connection,
     question: &Question,
@@ -246,20 +243,10 @@ fn near(
     recent: &Recent,
     window_ms: u64,
 ) -> rusqlite::Result<Near> {
-    let reach = i64::try_from(window_ms).unwrap_or(i64::MAX);
-    let (after, before) = (question.t.0.saturating_sub(reach), question.t.0.saturating_add(reach));
-    let mut near =
-        Near { times: Vec::new(), arrived_mono_ms: recent.arrived_mono_ms(question.identity) };
-    let mut probe = db.prepare_cached(PROBE)?;
-    for minute in after / MINUTE_MS..=before / MINUTE_MS {
-        let mut found = probe.query((minute, row.badge, after, before))?;
-        while let Some(reading) = found.next()? {
-            if reading.get_ref(1)?.as_blob()? == row.beacons {
-                near.times.push(Millis(reading.get(0)?));
-            }
-        }
-    }
-    Ok(near)
+    Ok(Near {
+        times: probe::times_near(db, row.badge, &row.beacons, question.t, window_ms)?,
+        arrived_mono_ms: recent.arrived_mono_ms(question.identity),
+    })
 }
 
 fn insert(db: &Connection, names: &mut Names, job: &Job, row: &Row) -> rusqlite::Result<i64> {

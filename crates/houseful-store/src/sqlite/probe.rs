@@ -1,0 +1,131 @@
+//! What is stored near an emission: the question that decides about copies.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+use houseful_model::{Emission, Millis};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::lock::refuse_foreign_wal;
+use super::pack;
+use super::schema::{self, Found, MINUTE_MS};
+use crate::decide::{Near, Question, Verdict, decide, window_ms};
+use crate::{Fingerprint, HOUSE_DEFAULT, OpenError, ReadError};
+
+const PROBE: &str =
+    "SELECT t, beacons FROM reading WHERE t / 60000 = ?1 AND badge = ?2 AND t > ?3 AND t < ?4";
+
+/// The times of the stored readings of this badge and these beacons that are
+/// less than a window away from `t`, looked for in each minute that the window
+/// touches.
+pub(super) fn times_near(
+    db: &Connection,
+    badge: i64,
+    beacons: &[u8],
+    t: Millis,
+    window_ms: u64,
+) -> rusqlite::Result<Vec<Millis>> {
+    let reach = i64::try_from(window_ms).unwrap_or(i64::MAX);
+    let (after, before) = (t.0.saturating_sub(reach), t.0.saturating_add(reach));
+    let mut times = Vec::new();
+    let mut probe = db.prepare_cached(PROBE)?;
+    for minute in after / MINUTE_MS..=before / MINUTE_MS {
+        let mut found = probe.query((minute, badge, after, before))?;
+        while let Some(reading) = found.next()? {
+            if reading.get_ref(1)?.as_blob()? == beacons {
+                times.push(Millis(reading.get(0)?));
+            }
+        }
+    }
+    Ok(times)
+}
+
+/// A store of which is only asked whether it holds an original. Each question is
+/// a read of its own, so a `serve` may go on.
+#[derive(Debug)]
+pub(crate) struct Originals {
+    db: Connection,
+}
+
+impl Originals {
+    /// Opens a store for reading; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// Those for which a writer would not open or make it, but that it is in use.
+    pub(crate) fn open(path: &Path) -> Result<Option<Originals>, OpenError> {
+        let failed = |source| OpenError::File { path: path.to_owned(), source };
+        let metadata = match std::fs::metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                std::fs::metadata(directory.unwrap_or(Path::new("."))).map_err(failed)?;
+                refuse_foreign_wal(path, path, 0)?;
+                return Ok(None);
+            }
+            metadata => metadata.map_err(failed)?,
+        };
+        if !metadata.is_file() {
+            let found = "it is not a regular file".to_owned();
+            return Err(OpenError::Foreign { path: path.to_owned(), found });
+        }
+        if metadata.nlink() > 1 {
+            return Err(OpenError::HardLinks { path: path.to_owned(), links: metadata.nlink() });
+        }
+        let real = path.canonicalize().map_err(failed)?;
+        refuse_foreign_wal(path, &real, metadata.len())?;
+
+        let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(&real, flags).map_err(failed)?;
+        db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+        match schema::look(&db).map_err(failed)? {
+            Found::Store => {}
+            Found::Empty => return Ok(None),
+            Found::Foreign(found) => {
+                return Err(OpenError::Foreign { path: path.to_owned(), found });
+            }
+        }
+        db.execute_batch("PRAGMA temp_store = 2; PRAGMA cache_size = -4096").map_err(failed)?;
+        db.set_prepared_statement_cache_capacity(32);
+        Ok(Some(Originals { db }))
+    }
+
+    /// Whether a timed emission is a copy of something stored, by the same rule
+    /// as the writer's.
+    pub(crate) fn has_original_of(
+        &self,
+        emission: &Emission<'_>,
+        t: Millis,
+        window: Duration,
+    ) -> Result<bool, ReadError> {
+        let Some((badge, beacons)) = self.packed(emission)? else { return Ok(false) };
+        // One question, and `packed` has looked to the identity: any one will do.
+        let identity = Fingerprint(0);
+        let question = Question { identity, t, arrived_mono_ms: None };
+        let verdicts = decide(&[question], window, |_| {
+            let times = times_near(&self.db, badge, &beacons, t, window_ms(window))?;
+            Ok::<_, ReadError>(Near { times, arrived_mono_ms: None })
+        })?;
+        Ok(verdicts == [Verdict::Copy])
+    }
+
+    /// The badge and the beacons by their numbers; `None` if one of them has
+    /// none, and so nothing is stored of it.
+    fn packed(&self, emission: &Emission<'_>) -> Result<Option<(i64, Vec<u8>)>, ReadError> {
+        let number = |sql: &str, name: &str| {
+            let mut select = self.db.prepare_cached(sql)?;
+            select.query_row((HOUSE_DEFAULT, name), |row| row.get::<_, i64>(0)).optional()
+        };
+        let badge = "SELECT b.id FROM badge b JOIN house h ON h.id = b.house WHERE h.name = ?1 AND b.name = ?2";
+        let Some(badge) = number(badge, &emission.badge_id)? else { return Ok(None) };
+        let beacon = "SELECT b.id FROM beacon b JOIN house h ON h.id = b.house WHERE h.name = ?1 AND b.name = ?2";
+        let mut packed = Vec::with_capacity(3 * emission.beacons.len());
+        for heard in &emission.beacons {
+            let Some(beacon) = number(beacon, &heard.id)? else { return Ok(None) };
+            pack::push(&mut packed, beacon, heard.rssi_dbm)
+                .map_err(|number| rusqlite::Error::IntegralValueOutOfRange(0, number))?;
+        }
+        Ok(Some((badge, packed)))
+    }
+}

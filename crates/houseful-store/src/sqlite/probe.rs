@@ -80,7 +80,7 @@ impl Originals {
         let db = Connection::open_with_flags(&real, flags).map_err(failed)?;
         db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
         match schema::look(&db).map_err(failed)? {
-            Found::Store => {}
+            Found::Store | Found::Older => {}
             Found::Empty => return Ok(None),
             Found::Foreign(found) => {
                 return Err(OpenError::Foreign { path: path.to_owned(), found });

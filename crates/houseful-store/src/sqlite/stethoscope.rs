@@ -106,7 +106,7 @@ impl Stethoscope {
         let db = Connection::open_with_flags(path, flags).map_err(failed)?;
         db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
         match schema::look(&db).map_err(failed)? {
-            Found::Store => {
+            Found::Store | Found::Older => {
                 let found = "it is a Houseful store; `houseful export` it, and import that";
                 return Err(foreign(found.to_owned()));
             }

@@ -7,9 +7,10 @@ use houseful_model::Millis;
 use houseful_model::emission::AHEAD_MS_MAX;
 
 use crate::activity::{BADGES_MAX, BadgeHeard, PIS_MAX, PiHeard};
-use crate::{Filter, Order, ReadError, Reader, Store};
+use crate::{ReadError, Store};
 
-/// A read is short: it holds up the writer's checkpoints.
+/// A read is short, some milliseconds: it holds up the writer's checkpoints.
+const BADGES_PER_READ: usize = 50;
 const PIS_PER_READ: usize = 500;
 
 /// Some ids, in the order of their bytes.
@@ -49,8 +50,8 @@ impl Store {
         Ok(known)
     }
 
-    /// What is known of these badges, in their order. Blocks for a short read for
-    /// each that was not heard since the start, the first time that it is asked
+    /// What is known of these badges, in their order. Blocks for short reads if
+    /// some were not heard since the start, the first time that they are asked
     /// for.
     ///
     /// # Errors
@@ -59,22 +60,21 @@ impl Store {
         let activity = self.activity();
         let now = self.arrival();
         // A time further ahead was stored under a wrong clock.
-        let to = Some(Millis(now.wall.0.saturating_add(AHEAD_MS_MAX + 1)));
-        let mut badges = Vec::with_capacity(ids.len());
-        for id in ids.iter().map(AsRef::as_ref) {
-            let known = activity.badge(id, now).filter(|_| !activity.is_incomplete(id));
-            badges.push(match known {
-                Some(badge) => badge,
-                None => {
-                    let badge_id = Some(id.to_owned());
-                    let filter = Filter { badge_id, to, ..Filter::default() };
-                    let newest =
-                        |reader: &mut Reader| reader.page(&filter, Order::NewestFirst, None, 1);
-                    activity.recall(id, self.read(newest)?.first(), now)
-                }
-            });
+        let before = Millis(now.wall.0.saturating_add(AHEAD_MS_MAX + 1));
+        let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
+        let asked: Vec<_> = ids.iter().copied().filter(|id| activity.is_incomplete(id)).collect();
+        let mut recalled = HashMap::new();
+        for ids in asked.chunks(BADGES_PER_READ) {
+            let newest = self.read(|reader| reader.newest_of_badges(ids, before))?;
+            for (id, newest) in ids.iter().zip(newest) {
+                recalled.insert(*id, activity.recall(id, newest.as_ref(), now));
+            }
         }
-        Ok(badges)
+        let heard = |id| {
+            let recalled = recalled.remove(id);
+            recalled.or_else(|| activity.badge(id, now)).unwrap_or_else(|| BadgeHeard::unknown(id))
+        };
+        Ok(ids.into_iter().map(heard).collect())
     }
 
     /// Pis that were heard since the start, then stored ones: at most

@@ -482,6 +482,28 @@ fn who_was_heard_is_known_over_a_restart() {
 }
 
 #[test]
+fn a_time_that_has_not_come_is_not_believed_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("h.db");
+    let store = open(&path);
+    let now = store.arrival().wall.0;
+    let hour = now / 3_600_000 * 3_600_000;
+    // Under a clock that was wrong, and before that: two hours ago, and in the
+    // first moment of this hour.
+    for (badge, before) in [("b1", hour - 7_200_000 + 59 * 60_000 + 59_999), ("b2", hour)] {
+        for t in [now + 86_400_000, before, now + 3_600_000, now + 1_800_000, before - 100_000] {
+            stored(submit(&store, emission(badge, -50), t));
+        }
+    }
+    stored(submit(&store, emission("b3", -50), now + 86_400_000));
+    drop(store);
+    let store = open(&path);
+    let heard = store.badges_heard(&["b1", "b2", "b3"]).unwrap();
+    let heard: Vec<_> = heard.iter().map(|badge| badge.last_heard.map(|t| t.0 - hour)).collect();
+    assert_eq!(heard, [Some(59 * 60_000 + 59_999 - 7_200_000), Some(0), None]);
+}
+
+#[test]
 fn the_view_shows_what_a_query_shows() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("h.db");

@@ -255,3 +255,10 @@ pub struct RelayHeard {
     /// How often it did in the last hour, first or second.
     pub emissions_hour: u64,
 }
+
+impl BadgeHeard {
+    /// One of which nothing is known but its name.
+    pub(crate) fn unknown(badge_id: &str) -> BadgeHeard {
+        Badge::default().view(badge_id, 0)
+    }
+}

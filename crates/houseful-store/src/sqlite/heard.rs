@@ -1,12 +1,13 @@
 //! What the tables know of who was heard, and how what Pis last heard gets there.
 
-use houseful_model::Millis;
 use houseful_model::emission::AHEAD_MS_MAX;
+use houseful_model::{Millis, Reading};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::names::Names;
 use super::queries;
-use super::read::Reader;
+use super::read::{Reader, fetch};
+use super::schema::{HOUR_MINUTES, MINUTE_MS};
 use crate::{Activity, Arrival, HOUSE_DEFAULT, PiNote, ReadError};
 
 /// How often what is known of a Pi is brought up to date on disk, at most.
@@ -100,6 +101,32 @@ impl Reader {
         self.names(queries::PIS, limit)
     }
 
+    /// The newest reading of each of these badges from before a time.
+    ///
+    /// Costs one look into the index per minute of silence in the last hour in
+    /// which the badge was heard.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub(crate) fn newest_of_badges(
+        &mut self,
+        badge_ids: &[&str],
+        before: Millis,
+    ) -> Result<Vec<Option<Reading>>, ReadError> {
+        self.short(|db, beacons| {
+            let mut number = db.prepare_cached(queries::BADGE)?;
+            let mut newest = |badge_id: &&str| {
+                let parameters = (HOUSE_DEFAULT, badge_id);
+                let badge = number.query_row(parameters, |row| row.get(0)).optional()?;
+                match badge.map(|badge| newest_of_badge(db, badge, before)).transpose()?.flatten() {
+                    Some(id) => fetch(db, beacons, id),
+                    None => Ok(None),
+                }
+            };
+            badge_ids.iter().map(&mut newest).collect()
+        })
+    }
+
     /// When each of these Pis last heard a badge, as far as it was written down.
     /// There is no such table in a store of version 1.
     ///
@@ -127,6 +154,28 @@ impl Reader {
             Ok(names.collect::<rusqlite::Result<_>>()?)
         })
     }
+}
+
+/// The id of a badge's newest reading from before a time.
+fn newest_of_badge(db: &Connection, badge: i64, before: Millis) -> rusqlite::Result<Option<i64>> {
+    let mut hour_back = db.prepare_cached(queries::HOUR_BACK)?;
+    let mut newest = db.prepare_cached(queries::BADGE_NEWEST)?;
+    let last = (before.0 - 1).div_euclid(MINUTE_MS);
+    let mut hour = last.div_euclid(HOUR_MINUTES);
+    while let Some(heard) =
+        hour_back.query_row((badge, hour), |row| row.get::<_, Option<i64>>(0))?
+    {
+        let first = heard * HOUR_MINUTES;
+        for minute in (first..=last.min(first + HOUR_MINUTES - 1)).rev() {
+            let parameters = (minute, badge, before.0);
+            let found = newest.query_row(parameters, |row| row.get(0)).optional()?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        hour = heard - 1;
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -53,6 +53,11 @@ pub(super) const BADGES: &str = "
 SELECT b.name FROM house h JOIN badge b ON b.house = h.id
 WHERE h.name = ?1 ORDER BY b.name LIMIT ?2";
 
+/// The newest reading of the badge ?2 in the minute ?1 with t < ?3.
+pub(super) const BADGE_NEWEST: &str = "
+SELECT id FROM reading WHERE t / 60000 = ?1 AND badge = ?2 AND t < ?3
+ORDER BY t DESC, id DESC LIMIT 1";
+
 /// The names of a house's Pis in their order, at most ?2.
 pub(super) const PIS: &str = "
 SELECT p.name FROM house h JOIN pi p ON p.house = h.id
@@ -81,7 +86,7 @@ mod tests {
     use super::*;
     use crate::sqlite::schema;
 
-    const ALL: [(&str, &str); 18] = [
+    const ALL: [(&str, &str); 19] = [
         ("BADGE", BADGE),
         ("PI", PI),
         ("BEACON_NAME", BEACON_NAME),
@@ -96,6 +101,7 @@ mod tests {
         ("BADGE_KEYS_NEWEST_FIRST", BADGE_KEYS_NEWEST_FIRST),
         ("PI_OF", PI_OF),
         ("BADGES", BADGES),
+        ("BADGE_NEWEST", BADGE_NEWEST),
         ("PIS", PIS),
         ("PI_HEARD", PI_HEARD),
         ("IDS_AFTER", IDS_AFTER),

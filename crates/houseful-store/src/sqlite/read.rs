@@ -204,7 +204,7 @@ impl Reader {
     }
 }
 
-fn fetch(
+pub(super) fn fetch(
     db: &Connection,
     names: &mut HashMap<i64, Box<str>>,
     id: i64,

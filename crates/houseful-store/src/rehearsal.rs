@@ -40,12 +40,12 @@ impl Rehearsal {
     /// # Errors
     /// If the store cannot be read.
     pub fn submit(
-        &self,
+        &mut self,
         emission: Emission<'_>,
         t: Millis,
         arrival: Arrival,
     ) -> Result<Submitted, ReadError> {
-        if let Some(originals) = &self.originals
+        if let Some(originals) = &mut self.originals
             && originals.has_original_of(&emission, t, self.window)?
         {
             return Ok(Submitted::Duplicate);

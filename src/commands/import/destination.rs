@@ -27,7 +27,7 @@ pub(super) struct Destination {
 enum To {
     Store(Store),
     /// The scratch store lies in the directory, which goes with it.
-    Rehearsal(Rehearsal, TempDir),
+    Rehearsal(Box<Rehearsal>, TempDir),
 }
 
 impl Destination {
@@ -50,7 +50,7 @@ impl Destination {
             .context("cannot make a temporary directory")?;
         let rehearsal =
             Rehearsal::open(path, &scratch.path().join("scratch.db"), Options { window })?;
-        Ok(Destination::to(To::Rehearsal(rehearsal, scratch)))
+        Ok(Destination::to(To::Rehearsal(Box::new(rehearsal), scratch)))
     }
 
     fn to(to: To) -> Destination {
@@ -66,9 +66,12 @@ impl Destination {
         tally: &mut Tally,
     ) -> anyhow::Result<()> {
         let Timed { emission, t } = timed;
-        let submitted = match &self.to {
+        let submitted = match &mut self.to {
             To::Store(store) => store.submit(emission, t, store.arrival()),
-            To::Rehearsal(rehearsal, _) => rehearsal.submit(emission, t, rehearsal.arrival())?,
+            To::Rehearsal(rehearsal, _) => {
+                let arrival = rehearsal.arrival();
+                rehearsal.submit(emission, t, arrival)?
+            }
         };
         match submitted {
             Submitted::Duplicate => tally.copies += 1,

@@ -1,5 +1,6 @@
 //! What is stored near an emission: the question that decides about copies.
 
+use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -47,6 +48,40 @@ pub(super) fn times_near(
 #[derive(Debug)]
 pub(crate) struct Originals {
     db: Connection,
+    badges: Numbers,
+    beacons: Numbers,
+}
+
+/// The numbers of names that were looked up. A name keeps its number for ever;
+/// one that has none may get one from a collector, so that is not remembered.
+#[derive(Debug)]
+struct Numbers {
+    select: &'static str,
+    known: HashMap<Box<str>, i64>,
+}
+
+/// Past this many remembered names, a memory starts over.
+const REMEMBERED_MAX: usize = 50_000;
+
+impl Numbers {
+    fn new(select: &'static str) -> Numbers {
+        Numbers { select, known: HashMap::new() }
+    }
+
+    fn find(&mut self, db: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
+        if let Some(number) = self.known.get(name) {
+            return Ok(Some(*number));
+        }
+        let mut select = db.prepare_cached(self.select)?;
+        let number = select.query_row((HOUSE_DEFAULT, name), |row| row.get(0)).optional()?;
+        if let Some(number) = number {
+            if self.known.len() >= REMEMBERED_MAX {
+                self.known.clear();
+            }
+            self.known.insert(name.into(), number);
+        }
+        Ok(number)
+    }
 }
 
 impl Originals {
@@ -88,13 +123,21 @@ impl Originals {
         }
         db.execute_batch("PRAGMA temp_store = 2; PRAGMA cache_size = -4096").map_err(failed)?;
         db.set_prepared_statement_cache_capacity(32);
-        Ok(Some(Originals { db }))
+        Ok(Some(Originals {
+            db,
+            badges: Numbers::new(
+                "SELECT b.id FROM badge b JOIN house h ON h.id = b.house WHERE h.name = ?1 AND b.name = ?2",
+            ),
+            beacons: Numbers::new(
+                "SELECT b.id FROM beacon b JOIN house h ON h.id = b.house WHERE h.name = ?1 AND b.name = ?2",
+            ),
+        }))
     }
 
     /// Whether a timed emission is a copy of something stored, by the same rule
     /// as the writer's.
     pub(crate) fn has_original_of(
-        &self,
+        &mut self,
         emission: &Emission<'_>,
         t: Millis,
         window: Duration,
@@ -112,17 +155,12 @@ impl Originals {
 
     /// The badge and the beacons by their numbers; `None` if one of them has
     /// none, and so nothing is stored of it.
-    fn packed(&self, emission: &Emission<'_>) -> Result<Option<(i64, Vec<u8>)>, ReadError> {
-        let number = |sql: &str, name: &str| {
-            let mut select = self.db.prepare_cached(sql)?;
-            select.query_row((HOUSE_DEFAULT, name), |row| row.get::<_, i64>(0)).optional()
-        };
-        let badge = "SELECT b.id FROM badge b JOIN house h ON h.id = b.house WHERE h.name = ?1 AND b.name = ?2";
-        let Some(badge) = number(badge, &emission.badge_id)? else { return Ok(None) };
-        let beacon = "SELECT b.id FROM beacon b JOIN house h ON h.id = b.house WHERE h.name = ?1 AND b.name = ?2";
+    fn packed(&mut self, emission: &Emission<'_>) -> Result<Option<(i64, Vec<u8>)>, ReadError> {
+        let Originals { db, badges, beacons } = self;
+        let Some(badge) = badges.find(db, &emission.badge_id)? else { return Ok(None) };
         let mut packed = Vec::with_capacity(3 * emission.beacons.len());
         for heard in &emission.beacons {
-            let Some(beacon) = number(beacon, &heard.id)? else { return Ok(None) };
+            let Some(beacon) = beacons.find(db, &heard.id)? else { return Ok(None) };
             pack::push(&mut packed, beacon, heard.rssi_dbm)
                 .map_err(|number| rusqlite::Error::IntegralValueOutOfRange(0, number))?;
         }

@@ -3,6 +3,7 @@
 
 mod ends;
 mod faults;
+mod guide;
 mod round_trip;
 pub(crate) mod stethoscope;
 

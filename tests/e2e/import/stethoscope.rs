@@ -17,7 +17,7 @@ pub(crate) const TABLE: &str = "CREATE TABLE rssi_readings (id INTEGER NOT NULL 
  motion INTEGER, pi_id VARCHAR, timestamp DATETIME);";
 
 /// Runs SQL on the database `rssi.db` beside the store; `false` without sqlite3.
-fn make(setup: &Setup, sql: &str) -> bool {
+pub(super) fn make(setup: &Setup, sql: &str) -> bool {
     if !require("/usr/bin/sqlite3", "sqlite3") {
         return false;
     }
@@ -29,7 +29,7 @@ fn make(setup: &Setup, sql: &str) -> bool {
 }
 
 /// An insert of one row; `timestamp` and what else is not NULL.
-fn row(timestamp: &str, columns: &str, values: &str) -> String {
+pub(super) fn row(timestamp: &str, columns: &str, values: &str) -> String {
     format!(
         "INSERT INTO rssi_readings(badge_id, pi_id, timestamp{columns}) VALUES ('badge_0', '32', '{timestamp}'{values});\n"
     )

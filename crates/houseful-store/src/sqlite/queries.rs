@@ -68,10 +68,6 @@ pub(super) const PI_HEARD: &str = "
 SELECT n.t FROM house h JOIN pi p ON p.house = h.id JOIN pi_heard n ON n.pi = p.id
 WHERE h.name = ?1 AND p.name = ?2";
 
-/// Ids after ?1, up to ?2, at most ?3.
-pub(super) const IDS_AFTER: &str =
-    "SELECT id FROM reading WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
-
 /// A whole reading, but for the names of its beacons.
 pub(super) const READING: &str = "
 SELECT r.t, b.name, p.name, r.beacons, r.badge_strength, r.position, r.motion, o.name
@@ -86,7 +82,7 @@ mod tests {
     use super::*;
     use crate::sqlite::schema;
 
-    const ALL: [(&str, &str); 19] = [
+    const ALL: [(&str, &str); 18] = [
         ("BADGE", BADGE),
         ("PI", PI),
         ("BEACON_NAME", BEACON_NAME),
@@ -104,7 +100,6 @@ mod tests {
         ("BADGE_NEWEST", BADGE_NEWEST),
         ("PIS", PIS),
         ("PI_HEARD", PI_HEARD),
-        ("IDS_AFTER", IDS_AFTER),
         ("READING", READING),
     ];
 

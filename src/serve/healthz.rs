@@ -88,8 +88,7 @@ fn store(doors: &Doors) -> Part {
 }
 
 fn queue(doors: &Doors) -> Part {
-    let figures = doors.store.figures();
-    let (len, len_max) = (figures.queue_len, figures.queue_len_max);
+    let (len, len_max) = (doors.store.queue_len(), doors.store.queue_len_max());
     let reason = (len >= len_max / 4 * 3)
         .then(|| format!("{len} emissions wait for the store; past {len_max} they are refused"));
     Part::new("queue", reason, json!({ "len": len, "len_max": len_max }))

@@ -7,11 +7,11 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use houseful_model::Millis;
 use houseful_model::wire::Ids;
-use houseful_store::{BADGES_MAX, Bounded, PIS_MAX, Ring};
+use houseful_store::{BADGES_MAX, Bounded, PIS_MAX, Ring, wall_clock};
 
 /// How many of the latest are kept with their text.
 pub(crate) const LATEST_MAX: usize = 50;
@@ -142,7 +142,7 @@ impl Refused {
         }
         let errors = errors.iter().take(ERRORS_MAX).map(|error| shortened(error.as_ref()));
         let refusal =
-            Refusal { at: now(), reason, ids: ids.into_owned(), errors: errors.collect() };
+            Refusal { at: wall_clock(), reason, ids: ids.into_owned(), errors: errors.collect() };
         let mut latest = self.lock_latest();
         let oldest = (latest.len() == LATEST_MAX).then(|| latest.pop_front());
         latest.push_back(refusal);
@@ -202,11 +202,6 @@ impl Refused {
 
 fn in_hour(minutes: &Ring<u16, 60, 60_000>, now_ms: u64) -> u64 {
     minutes.until(now_ms).into_iter().map(u64::from).sum()
-}
-
-fn now() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn shortened(error: &str) -> String {

@@ -82,7 +82,7 @@ impl Shared {
     pub(crate) fn arrival(&self) -> Arrival {
         let at = Instant::now();
         let mono_ms = u64::try_from(at.duration_since(self.start).as_millis());
-        Arrival { wall: wall(), mono_ms: mono_ms.unwrap_or(u64::MAX), at }
+        Arrival { wall: wall_clock(), mono_ms: mono_ms.unwrap_or(u64::MAX), at }
     }
 
     fn failure(&self) -> Refusal {
@@ -99,7 +99,8 @@ impl Shared {
     }
 }
 
-fn wall() -> Millis {
+/// Now, by the wall clock, which may step.
+pub fn wall_clock() -> Millis {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Millis(since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
 }
@@ -139,7 +140,7 @@ impl Store {
         let shared = Arc::new(Shared {
             intake: Intake::new(QUEUE_LEN_MAX),
             recent: Recent::new(options.window),
-            activity: Activity::new(Arrival { wall: wall(), mono_ms: 0, at: start }),
+            activity: Activity::new(Arrival { wall: wall_clock(), mono_ms: 0, at: start }),
             readers_gate,
             health: watch::Sender::new(Health::Ready),
             newest_t_ms: AtomicI64::new(newest_t.map_or(i64::MIN, |t| t.0)),
@@ -243,6 +244,11 @@ impl Store {
     /// How many emissions wait for the writer.
     pub fn queue_len(&self) -> usize {
         self.shared.intake.len()
+    }
+
+    /// How many may.
+    pub fn queue_len_max(&self) -> usize {
+        QUEUE_LEN_MAX
     }
 
     /// How many readings were stored since it was opened.

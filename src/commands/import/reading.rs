@@ -2,10 +2,9 @@
 //! meanwhile, and an interrupt is not kept waiting by a silent pipe.
 
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use houseful_model::Millis;
+use houseful_store::wall_clock;
 
 use super::entry::Entry;
 use super::source::Source;
@@ -55,9 +54,4 @@ fn read_chunk(source: &mut Source) -> anyhow::Result<Chunk> {
         }
     }
     Ok(Chunk { entries, done: source.done(), is_last: false })
-}
-
-fn wall_clock() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Millis(since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
 }

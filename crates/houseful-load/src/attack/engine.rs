@@ -3,8 +3,8 @@
 //! ```text
 //!  alarm ─▶ main loop ── due, and a worker is free ──▶ worker ─▶ connection ─▶ server
 //!             ▲   │                                      │ ▲
-//! on_record ◀──┘   └── none free, fewer than the most: spawn │
-//!             └────────── hit ───────────────────────────┘ └── next one already due: takes it
+//! on_record ◀─┘   └── none free, fewer than the most: spawn │
+//!             └────────── record ────────────────────────┘ └── next one already due: takes it
 //! ```
 //!
 //! What waits for a connection is no queue but a number: requests leave in order, so all from

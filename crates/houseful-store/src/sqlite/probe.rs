@@ -7,16 +7,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use houseful_model::{Emission, Millis};
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::lock::refuse_foreign_wal;
-use super::pack;
-use super::schema::{self, Found, MINUTE_MS};
+use super::read::open_to_read;
+use super::schema::MINUTE_MS;
+use super::{pack, queries};
 use crate::decide::{Near, Question, Verdict, decide, window_ms};
 use crate::{Fingerprint, HOUSE_DEFAULT, OpenError, ReadError};
-
-const PROBE: &str =
-    "SELECT t, beacons FROM reading WHERE t / 60000 = ?1 AND badge = ?2 AND t > ?3 AND t < ?4";
 
 /// The times of the stored readings of this badge and these beacons that are
 /// less than a window away from `t`, looked for in each minute that the window
@@ -31,7 +29,7 @@ pub(super) fn times_near(
     let reach = i64::try_from(window_ms).unwrap_or(i64::MAX);
     let (after, before) = (t.0.saturating_sub(reach), t.0.saturating_add(reach));
     let mut times = Vec::new();
-    let mut probe = db.prepare_cached(PROBE)?;
+    let mut probe = db.prepare_cached(queries::PROBE)?;
     for minute in after / MINUTE_MS..=before / MINUTE_MS {
         let mut found = probe.query((minute, badge, after, before))?;
         while let Some(reading) = found.next()? {
@@ -110,27 +108,11 @@ impl Originals {
         let real = path.canonicalize().map_err(failed)?;
         refuse_foreign_wal(path, &real, metadata.len())?;
 
-        let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(&real, flags).map_err(failed)?;
-        db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
-        match schema::look(&db).map_err(failed)? {
-            Found::Store | Found::Older => {}
-            Found::Empty => return Ok(None),
-            Found::Foreign(found) => {
-                return Err(OpenError::Foreign { path: path.to_owned(), found });
-            }
-        }
-        db.execute_batch("PRAGMA temp_store = 2; PRAGMA cache_size = -4096").map_err(failed)?;
-        db.set_prepared_statement_cache_capacity(32);
-        Ok(Some(Originals {
+        let db = open_to_read(&real, path)?;
+        Ok(db.map(|db| Originals {
             db,
-            badges: Numbers::new(
-                "SELECT b.id FROM badge b JOIN house h ON h.id = b.house WHERE h.name = ?1 AND b.name = ?2",
-            ),
-            beacons: Numbers::new(
-                "SELECT b.id FROM beacon b JOIN house h ON h.id = b.house WHERE h.name = ?1 AND b.name = ?2",
-            ),
+            badges: Numbers::new(queries::BADGE),
+            beacons: Numbers::new(queries::BEACON),
         }))
     }
 

@@ -1,4 +1,5 @@
-//! What readers ask SQLite, all of it: the plan of each is a snapshot below.
+//! What is asked of SQLite, but for what the writer alone asks at its start: the
+//! plan of each is a snapshot below.
 //!
 //! None sorts more than a minute of readings, and none scans: a table that has
 //! grown to 100 million rows must cost a query what an empty one costs.
@@ -10,6 +11,10 @@ pub(super) const BADGE: &str =
 /// The name of a Pi in a house → its number.
 pub(super) const PI: &str =
     "SELECT p.id FROM pi p JOIN house h ON h.id = p.house WHERE h.name = ?1 AND p.name = ?2";
+
+/// The name of a beacon in a house → its number.
+pub(super) const BEACON: &str =
+    "SELECT b.id FROM beacon b JOIN house h ON h.id = b.house WHERE h.name = ?1 AND b.name = ?2";
 
 /// The number of a beacon → its name.
 pub(super) const BEACON_NAME: &str = "SELECT name FROM beacon WHERE id = ?1";
@@ -43,6 +48,11 @@ AND (t, id) > (?5, ?6) ORDER BY t, id LIMIT ?7";
 pub(super) const BADGE_KEYS_NEWEST_FIRST: &str = "
 SELECT t, id FROM reading WHERE t / 60000 = ?1 AND badge = ?8 AND t >= ?2 AND t < ?3 AND id <= ?4
 AND (t, id) < (?5, ?6) ORDER BY t DESC, id DESC LIMIT ?7";
+
+/// The readings of the badge ?2 in the minute ?1 with ?3 < t < ?4: what decides
+/// about copies.
+pub(super) const PROBE: &str =
+    "SELECT t, beacons FROM reading WHERE t / 60000 = ?1 AND badge = ?2 AND t > ?3 AND t < ?4";
 
 /// Who heard a reading. The index does not say, so a Pi's readings are found by
 /// asking this of each.
@@ -82,9 +92,10 @@ mod tests {
     use super::*;
     use crate::sqlite::schema;
 
-    const ALL: [(&str, &str); 18] = [
+    const ALL: [(&str, &str); 20] = [
         ("BADGE", BADGE),
         ("PI", PI),
+        ("BEACON", BEACON),
         ("BEACON_NAME", BEACON_NAME),
         ("NEWEST_ID", NEWEST_ID),
         ("MINUTE_FROM", MINUTE_FROM),
@@ -95,6 +106,7 @@ mod tests {
         ("KEYS_NEWEST_FIRST", KEYS_NEWEST_FIRST),
         ("BADGE_KEYS_OLDEST_FIRST", BADGE_KEYS_OLDEST_FIRST),
         ("BADGE_KEYS_NEWEST_FIRST", BADGE_KEYS_NEWEST_FIRST),
+        ("PROBE", PROBE),
         ("PI_OF", PI_OF),
         ("BADGES", BADGES),
         ("BADGE_NEWEST", BADGE_NEWEST),
@@ -139,7 +151,12 @@ mod tests {
         // Each `const` above is in the list, and SQL is nowhere else.
         let ours = include_str!("queries.rs");
         assert_eq!(ours.matches("pub(super) const ").count(), ALL.len() + 1);
-        let readers = [include_str!("read.rs"), include_str!("walk.rs"), include_str!("heard.rs")];
+        let readers = [
+            include_str!("read.rs"),
+            include_str!("walk.rs"),
+            include_str!("heard.rs"),
+            include_str!("probe.rs"),
+        ];
         for file in readers.map(|file| file.split("mod tests").next().unwrap_or_default()) {
             assert!(!file.contains("SELECT "), "a query that no plan is checked of");
         }

@@ -65,20 +65,10 @@ impl Reader {
     }
 
     fn connect(path: &Path, gate: Option<Arc<ReadersGate>>) -> Result<Reader, OpenError> {
-        let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags).map_err(failed)?;
-        db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
-        let found = match schema::look(&db).map_err(failed)? {
-            Found::Store | Found::Older => None,
-            Found::Empty => Some("it is empty".to_owned()),
-            Found::Foreign(found) => Some(found),
-        };
-        if let Some(found) = found {
-            return Err(OpenError::Foreign { path: path.to_owned(), found });
-        }
-        db.execute_batch("PRAGMA temp_store = 2; PRAGMA cache_size = -4096").map_err(failed)?;
-        db.set_prepared_statement_cache_capacity(32);
+        let db = open_to_read(path, path)?.ok_or_else(|| OpenError::Foreign {
+            path: path.to_owned(),
+            found: "it is empty".to_owned(),
+        })?;
         Ok(Reader { db, beacons: HashMap::new(), gate })
     }
 
@@ -179,6 +169,23 @@ impl Reader {
             }
         }
     }
+}
+
+/// Opens a store of any version for reading; `None` if nothing was ever written
+/// to it. `named` is what errors call it.
+pub(super) fn open_to_read(path: &Path, named: &Path) -> Result<Option<Connection>, OpenError> {
+    let failed = |source| OpenError::Sqlite { path: named.to_owned(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags).map_err(failed)?;
+    db.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+    match schema::look(&db).map_err(failed)? {
+        Found::Store | Found::Older => {}
+        Found::Empty => return Ok(None),
+        Found::Foreign(found) => return Err(OpenError::Foreign { path: named.to_owned(), found }),
+    }
+    db.execute_batch("PRAGMA temp_store = 2; PRAGMA cache_size = -4096").map_err(failed)?;
+    db.set_prepared_statement_cache_capacity(32);
+    Ok(Some(db))
 }
 
 pub(super) fn fetch(

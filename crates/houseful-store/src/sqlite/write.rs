@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::heard::PiNotes;
 use super::names::Names;
 use super::schema::{self, Found, HOUR_MINUTES, MINUTE_MS};
-use super::{checkpoint, pack, probe};
+use super::{checkpoint, pack, probe, queries};
 use crate::decide::{Near, Question, Verdict, decide, window_ms};
 use crate::intake::Job;
 use crate::{Activity, Arrival, HOUSE_DEFAULT, OpenError, Recent, StoreError};
@@ -185,7 +185,7 @@ impl WriteConnection {
 
     /// The newest reading's id; 0 if nothing is stored.
     pub(crate) fn newest_id(&self) -> rusqlite::Result<i64> {
-        self.db.query_row("SELECT coalesce(max(id), 0) FROM reading", [], |row| row.get(0))
+        self.db.query_row(queries::NEWEST_ID, [], |row| row.get(0))
     }
 
     /// Copies the WAL into the store at the end. Everything in it was synced

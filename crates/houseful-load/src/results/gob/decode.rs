@@ -170,19 +170,6 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-impl<R: BufRead> Iterator for Reader<R> {
-    type Item = Result<Record, ReadError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut record = Record::default();
-        match self.read_into(&mut record) {
-            Ok(true) => Some(Ok(record)),
-            Ok(false) => None,
-            Err(error) => Some(Err(error)),
-        }
-    }
-}
-
 /// Which field of the type `id` is which of a record's.
 fn layout(types: &Types, id: i64) -> Result<Vec<Option<Field>>, Fault> {
     let Some(Type::Struct(fields)) = types.get(id) else {
@@ -196,7 +183,7 @@ fn layout(types: &Types, id: i64) -> Result<Vec<Option<Field>>, Fault> {
                 let fits = match (field, wanted) {
                     (_, Some(wanted)) => *id == wanted,
                     (Field::Headers, None) => is_headers(types, *id),
-                    (_, None) => matches!(types.get(*id), Some(Type::Opaque) | None),
+                    (_, None) => matches!(types.get(*id), Some(Type::Opaque)),
                 };
                 if !fits {
                     return Err(format!("the field {name} has the wrong type"));

@@ -31,8 +31,8 @@ pub(crate) async fn badges(State(doors): State<Doors>, parameters: Pairs) -> Res
 
 async fn badges_or_refuse(doors: Doors, parameters: Pairs) -> Result<Response, Reply> {
     let asked = asked(parameters, "badge_id")?;
-    let list = list(&doors)?;
-    let known = blocking(&doors, move |doors| match asked {
+    let (chunks, body) = doors.list()?;
+    let known = doors.blocking(move |doors| match asked {
         Some(ids) => Ok(Known { ids, truncated: false }),
         None => {
             let mut known = doors.store.badges_known()?;
@@ -40,12 +40,12 @@ async fn badges_or_refuse(doors: Doors, parameters: Pairs) -> Result<Response, R
             Ok(known)
         }
     });
-    let Known { ids, truncated } = known.await?;
+    let Known { ids, truncated } = known.await.map_err(|error| unreadable(&error))?;
     let ids: Vec<Arc<str>> = ids.into_iter().collect();
     let mut text = begin(&doors, "badges");
     // The first page decides the status; the rest follows as the client reads.
-    text += &badges_page(&doors, ids.get(..PAGE).unwrap_or(&ids)).await?;
-    let (chunks, body) = list;
+    let first = badges_page(&doors, ids.get(..PAGE).unwrap_or(&ids)).await;
+    text += &first.map_err(|error| unreadable(&error))?;
     tokio::spawn(send_badges(doors, ids, text, truncated, chunks));
     Ok(json(body))
 }
@@ -66,9 +66,9 @@ async fn send_badges(
                 text.push(',');
                 text += &page;
             }
-            Err(_) => {
-                // The body ends without its end, so the client sees that it is cut.
-                drop(chunks.send(Err(ReadError::Closed)).await);
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "cannot end a list");
+                drop(chunks.send(Err(error)).await);
                 return;
             }
         }
@@ -78,9 +78,9 @@ async fn send_badges(
     drop(chunks.send(Ok(Bytes::from(text))).await);
 }
 
-async fn badges_page(doors: &Doors, ids: &[Arc<str>]) -> Result<String, Reply> {
+async fn badges_page(doors: &Doors, ids: &[Arc<str>]) -> Result<String, ReadError> {
     let ids = ids.to_vec();
-    let page = blocking(doors, move |doors| {
+    let page = doors.blocking(move |doors| {
         let badges = doors.store.badges_heard(&ids)?;
         let refused = doors.ingest.refused();
         let badges = badges.iter().map(|b| badge_json(b, refused.of_badge_in_hour(&b.badge_id)));
@@ -97,8 +97,8 @@ pub(crate) async fn pis(State(doors): State<Doors>, parameters: Pairs) -> Respon
 
 async fn pis_or_refuse(doors: &Doors, parameters: Pairs) -> Result<Response, Reply> {
     let asked = asked(parameters, "pi_id")?;
-    let (chunks, body) = list(doors)?;
-    let told = blocking(doors, move |doors| {
+    let (chunks, body) = doors.list()?;
+    let told = doors.blocking(move |doors| {
         let refused = doors.ingest.refused();
         let Known { ids, truncated } = match asked {
             Some(ids) => Known { ids, truncated: false },
@@ -115,7 +115,7 @@ async fn pis_or_refuse(doors: &Doors, parameters: Pairs) -> Result<Response, Rep
         Ok(begin(doors, "pis") + &pis + &end(truncated))
     });
     // It is at most 2 MB, and held until the client has it.
-    let told = told.await?;
+    let told = told.await.map_err(|error| unreadable(&error))?;
     chunks.try_send(Ok(Bytes::from(told))).unwrap_or_default();
     Ok(json(body))
 }
@@ -128,29 +128,11 @@ fn asked(parameters: Pairs, name: &str) -> Result<Option<BTreeSet<Arc<str>>>, Re
     Ok((!ids.is_empty()).then(|| ids.into_iter().map(Arc::from).collect()))
 }
 
-/// A place among the lists that are read: not everyone may at once.
-fn list(doors: &Doors) -> Result<(Sender, Chunks), Reply> {
-    match doors.lists.clone().try_acquire_owned() {
-        Ok(permit) => Ok(Chunks::new(permit)),
-        Err(_) => Err(Reply::error(503, "too many lists are being read")),
-    }
-}
-
 fn json(body: Chunks) -> Response {
     let mut response = Response::new(Body::new(body));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response
-}
-
-/// Looks off the async threads, which must never wait for the disk.
-async fn blocking<T: Send + 'static>(
-    doors: &Doors,
-    look: impl FnOnce(&Doors) -> Result<T, ReadError> + Send + 'static,
-) -> Result<T, Reply> {
-    let doors = doors.clone();
-    let found = tokio::task::spawn_blocking(move || look(&doors)).await;
-    found.unwrap_or(Err(ReadError::Closed)).map_err(|error| unreadable(&error))
 }
 
 fn begin(doors: &Doors, list: &str) -> String {

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use houseful_model::{Millis, Reading};
 use houseful_store::{Cursor, Filter, Keys, Order, ReadError, Reader};
 
-use super::chunks::{Chunks, Sender};
+use super::chunks::Sender;
 use super::front::INGEST_PATH;
 use super::parameters::{Pairs, Parameters, id, shown};
 use super::reply::Reply;
@@ -91,10 +91,7 @@ async fn list_or_refuse(
     let mut parameters = Parameters::new(parameters, &PARAMETERS)?;
     let wanted = Wanted::read(&mut parameters)?;
     let (media, form) = form(headers)?;
-    // A client that reads slowly holds its pages, so not everyone may at once.
-    let Ok(permit) = doors.lists.clone().try_acquire_owned() else {
-        return Err(Reply::error(503, "too many lists are being read"));
-    };
+    let (chunks, body) = doors.list()?;
     // All that the head says, and the first readings, before the head.
     let found = find(&doors, &wanted).await.map_err(|error| unreadable(&error))?;
     let next = found.rest.map(|place| cursor::write(place, &wanted.filter));
@@ -102,7 +99,6 @@ async fn list_or_refuse(
     let ids: Vec<i64> = found.keys.iter().map(|key| key.id).collect();
     let first = page(&doors, &ids).await.map_err(|error| unreadable(&error))?;
 
-    let (chunks, body) = Chunks::new(permit);
     tokio::spawn(send(doors, List { form, ids, next }, first, chunks));
     let mut response = Response::new(Body::new(body));
     let headers = response.headers_mut();
@@ -322,13 +318,11 @@ async fn page(doors: &Doors, ids: &[i64]) -> Result<Vec<Reading>, ReadError> {
     read(doors, move |reader| reader.readings(&ids)).await
 }
 
-/// Reads off the async threads, which must never wait for the disk.
-pub(super) async fn read<T: Send + 'static>(
+async fn read<T: Send + 'static>(
     doors: &Doors,
     read: impl FnOnce(&mut Reader) -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T, ReadError> {
-    let store = doors.store.clone();
-    tokio::task::spawn_blocking(move || store.read(read)).await.unwrap_or(Err(ReadError::Closed))
+    doors.blocking(move |doors| doors.store.read(read)).await
 }
 
 pub(super) fn unreadable(error: &ReadError) -> Reply {

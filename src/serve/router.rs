@@ -9,7 +9,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use houseful_store::{Arrival, Health, Store};
+use houseful_store::{Arrival, Health, ReadError, Store};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,9 +18,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
+use super::chunks::{Chunks, Sender};
 use super::connections::Connections;
 use super::front::{BODY_MAX, INGEST_PATH, WRITE_MAX, linger};
 use super::ingest::{BODY_BYTES_MAX, Ingest};
+use super::parameters::shown;
 use super::reply::Reply;
 use super::requests::{self, Requests};
 use super::{activity, healthz, heard, media, metrics, readings};
@@ -35,7 +37,7 @@ pub(crate) struct Doors {
     pub(crate) ingest: Ingest,
     pub(crate) stopping: watch::Receiver<bool>,
     /// Held by each list while it is read.
-    pub(crate) lists: Arc<Semaphore>,
+    lists: Arc<Semaphore>,
     pub(crate) connections: Connections,
     pub(crate) requests: Arc<Requests>,
 }
@@ -63,6 +65,29 @@ impl Doors {
     /// Lists that are being read.
     pub(crate) fn lists_open(&self) -> usize {
         LISTS_MAX.saturating_sub(self.lists.available_permits())
+    }
+
+    /// Begins a list. A client that reads slowly holds its pages, so not
+    /// everyone may at once.
+    ///
+    /// # Errors
+    /// 503 if too many do.
+    pub(crate) fn list(&self) -> Result<(Sender, Chunks), Reply> {
+        match self.lists.clone().try_acquire_owned() {
+            Ok(permit) => Ok(Chunks::new(permit)),
+            Err(_) => Err(Reply::error(503, "too many lists are being read")),
+        }
+    }
+
+    /// Looks into the store off the async threads, which must never wait for
+    /// the disk.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Doors) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let doors = self.clone();
+        let found = tokio::task::spawn_blocking(move || look(&doors)).await;
+        found.unwrap_or(Err(ReadError::Closed))
     }
 }
 
@@ -194,9 +219,4 @@ async fn not_allowed(method: Method, uri: Uri) -> Reply {
         405,
         format!("{}: {} is not allowed here", shown(uri.path()), shown(method.as_str())),
     )
-}
-
-/// What a client sent, short and on one line.
-fn shown(text: &str) -> String {
-    text.chars().take(100).flat_map(char::escape_default).collect()
 }

@@ -2,6 +2,9 @@
 //!
 //! Handled on a thread of its own, so that a command may block where it likes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -53,6 +56,16 @@ pub(crate) fn on_each(mut act: impl FnMut(Interrupt) + Send + 'static) -> anyhow
         });
     });
     Ok(())
+}
+
+/// The first interrupt from now on sets this, so that a command can end where it
+/// leaves nothing half done; a second one ends it at once.
+pub(crate) fn sets(flag: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    let flag = flag.clone();
+    on_each(move |interrupt| match interrupt.nth {
+        1 => flag.store(true, Ordering::Relaxed),
+        _ => interrupt.end(),
+    })
 }
 
 /// Never, if it is not listened for.

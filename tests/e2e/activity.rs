@@ -66,14 +66,18 @@ fn every_emission_is_in_one_second_and_in_the_totals() {
     assert_eq!(store["file_bytes"], file.len());
     assert_eq!(seen["version"], env!("CARGO_PKG_VERSION"));
 
-    // Answer times where something was answered, and nowhere else.
-    let answered = seen["emissions"].as_array().unwrap();
-    for (list, of_minute) in [("answer_p50_ms", 0.5), ("answer_p99_ms", 0.99)] {
+    // Answer times where something was answered, and nowhere else; an answer may
+    // fall into the second after that of its emission.
+    let emissions: Vec<u64> =
+        seen["emissions"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
+    for list in ["answer_p50_ms", "answer_p99_ms"] {
         let times = seen[list].as_array().unwrap();
         assert_eq!(times.len(), 300);
-        for (time, count) in times.iter().zip(answered) {
-            assert_eq!(time.is_null(), count == 0, "{list}: {time} of {count}");
-            assert!(time.as_f64().is_none_or(|ms| ms > 0.0 && ms < 30_000.0), "{of_minute}");
+        assert!(times.iter().any(|time| !time.is_null()), "{list}");
+        for (n, time) in times.iter().enumerate().filter(|(_, time)| !time.is_null()) {
+            let ms = time.as_f64().unwrap();
+            assert!(ms > 0.0 && ms < 30_000.0, "{list}: {ms}");
+            assert!(emissions[n.saturating_sub(1)..=n].iter().any(|count| *count > 0), "{list}");
         }
     }
     let minute = &seen["minute"];

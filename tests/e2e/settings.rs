@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::houseful::Setup;
 use crate::support::http::Client;
-use crate::support::{PATIENCE, distinct, in_repository, program, temp_dir};
+use crate::support::{PATIENCE, distinct, in_repository, program, remove_settings, temp_dir};
 
 #[test]
 fn wrong_settings_end_the_start() {
@@ -53,16 +53,6 @@ fn run_by_shell(line: &str, dir: &Path) -> Output {
     command.env("PATH", format!("{}:{path}", programs.display()));
     remove_settings(&mut command);
     command.output().unwrap()
-}
-
-/// None of the caller's settings reaches it.
-fn remove_settings(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("HOUSEFUL_") {
-            command.env_remove(name);
-        }
-    }
-    command.env_remove("STATE_DIRECTORY");
 }
 
 #[test]

@@ -50,22 +50,13 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
 
     let interrupted = Arc::new(AtomicBool::new(false));
     let mut output = match &args.output {
-        Some(path) => Output::open(path, || stop_on_interrupt(&interrupted))?,
+        // It ends between two pages, so that no unfinished file stays.
+        Some(path) => Output::open(path, || interrupt::sets(&interrupted))?,
         None => Output::stdout(),
     };
     write_all(&mut reader, &filter, args.format, &interrupted, output.writer())?;
     output.finish()?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A first interrupt ends the export between two pages, so that no unfinished
-/// file stays; a second one at once.
-fn stop_on_interrupt(interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
-    let interrupted = interrupted.clone();
-    interrupt::on_each(move |interrupt| match interrupt.nth {
-        1 => interrupted.store(true, Ordering::Relaxed),
-        _ => interrupt.end(),
-    })
 }
 
 fn parse_time(flag: &str, text: &str) -> anyhow::Result<Millis> {

@@ -1,5 +1,7 @@
 //! What every format comes down to.
 
+use std::fmt::Display;
+
 use houseful_model::{Emission, Heard, HeardFault, Millis};
 
 /// A line of the file (of stethoscope: a row), read.
@@ -49,5 +51,22 @@ impl Entry {
             Err(fault) => Err(vec![fault]),
         };
         Entry { place, read }
+    }
+}
+
+/// What is wrong with one entry, each fault after its column.
+#[derive(Default)]
+pub(super) struct Faults(pub(super) Vec<String>);
+
+impl Faults {
+    /// The value, or `None` and its fault noted.
+    pub(super) fn note<T>(&mut self, column: impl Display, read: Result<T, String>) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                self.0.push(format!("{column}: {fault}"));
+                None
+            }
+        }
     }
 }

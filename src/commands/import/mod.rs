@@ -50,7 +50,9 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let (store, window) = store_and_window(&args.settings, &Environment::of_process())?;
 
     let source = Source::open(&name, format)?;
-    let interrupted = stop_on_interrupt()?;
+    // It ends after what it has begun.
+    let interrupted = Arc::default();
+    interrupt::sets(&interrupted)?;
     let mut destination = if args.dry_run {
         Destination::rehearsal(&store, window)?
     } else {
@@ -106,18 +108,6 @@ fn format(args: &ImportArgs, name: &FileName) -> anyhow::Result<Format> {
         (ImportFormat::Ndjson, None) => Ok(Format::Ndjson),
         (ImportFormat::Csv, None) => Ok(Format::Csv),
     }
-}
-
-/// A first interrupt ends the import after what it has begun; a second one at
-/// once.
-fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = interrupted.clone();
-    interrupt::on_each(move |interrupt| match interrupt.nth {
-        1 => flag.store(true, Ordering::Relaxed),
-        _ => interrupt.end(),
-    })?;
-    Ok(interrupted)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -11,20 +11,13 @@ use serde_json::Value;
 use super::super::support::faultfs::FaultFs;
 use super::super::support::houseful::Setup;
 use super::super::support::{PATIENCE, temp_dir, wait_until};
-use super::{Imported, export, import_command, import_text, lines, without_ids};
+use super::{Imported, export, import_text, lines, start_import, without_ids};
 
 const NDJSON: [&str; 2] = ["--format", "ndjson"];
 
 /// An import that was given so many lines, and waits for more.
 fn waiting_import(setup: &Setup, text: &str) -> (Child, ChildStdin) {
-    let mut command = import_command(setup, &NDJSON);
-    let mut child = command
-        .arg("-")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = start_import(setup, &NDJSON);
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(text.as_bytes()).unwrap();
     (child, stdin)
@@ -123,7 +116,7 @@ fn a_store_has_one_writer() {
     let houseful = setup.start();
     let refused = import_text(&setup, &lines(1), &NDJSON);
     assert_eq!((refused.code, &*refused.stdout), (2, ""));
-    for part in ["is in use", "stop the `houseful serve`", "POST /rssi_readings/batch"] {
+    for part in ["is in use", "stop the `houseful serve`", "that collector's /rssi_readings"] {
         assert!(refused.stderr.contains(part), "{}", refused.stderr);
     }
     assert!(houseful.client().get("/readyz").unwrap().status == 200);

@@ -9,7 +9,7 @@ pub(crate) mod stethoscope;
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -55,16 +55,16 @@ fn import(setup: &Setup, args: &[&str]) -> Imported {
     Imported::of(import_command(setup, args).output().unwrap())
 }
 
+/// Starts an import from stdin.
+fn start_import(setup: &Setup, args: &[&str]) -> Child {
+    let mut command = import_command(setup, args);
+    command.arg("-").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
 /// Imports `text` from stdin.
 fn import_text(setup: &Setup, text: &str, args: &[&str]) -> Imported {
-    let mut command = import_command(setup, args);
-    let mut child = command
-        .arg("-")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = start_import(setup, args);
     let mut stdin = child.stdin.take().unwrap();
     let text = text.to_owned();
     // It may end before it has read all.

@@ -87,12 +87,7 @@ impl Setup {
     /// The program with this store and environment; none of the caller's settings reaches it.
     pub(crate) fn command(&self, subcommand: &str) -> Command {
         let mut command = super::program();
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("HOUSEFUL_") {
-                command.env_remove(name);
-            }
-        }
-        command.env_remove("STATE_DIRECTORY").env_remove("RUST_LOG");
+        super::remove_settings(&mut command);
         command.current_dir(&self.dir).stdin(Stdio::null());
         command.args([subcommand, "--store", &self.store()]);
         command.envs(self.env.iter().cloned());

@@ -38,6 +38,16 @@ pub(crate) fn program() -> Command {
     command
 }
 
+/// None of the caller's settings reaches this command.
+pub(crate) fn remove_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HOUSEFUL_") {
+            command.env_remove(name);
+        }
+    }
+    command.env_remove("STATE_DIRECTORY");
+}
+
 /// Waits until `condition` holds.
 ///
 /// # Panics

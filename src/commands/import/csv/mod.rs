@@ -12,7 +12,7 @@ use houseful_model::emission::BADGE_STRENGTH_DBM;
 use houseful_model::{Beacon, Emission, Heard, Millis, wire};
 
 use self::records::{Record, Records};
-use super::entry::Entry;
+use super::entry::{Entry, Faults};
 use super::lines::Lines;
 use crate::rows::COLUMNS;
 
@@ -121,22 +121,6 @@ fn beacons_of(cell: &str) -> Result<Vec<Beacon<'_>>, Vec<String>> {
         let in_cell = |fault: &String| fault.replace(" at line 1 column ", " at column ");
         error.errors().iter().map(in_cell).collect()
     })
-}
-
-/// What is wrong with a record, each fault after its column.
-#[derive(Default)]
-struct Faults(Vec<String>);
-
-impl Faults {
-    fn note<T>(&mut self, column: &str, read: Result<T, String>) -> Option<T> {
-        match read {
-            Ok(value) => Some(value),
-            Err(fault) => {
-                self.0.push(format!("{column}: {fault}"));
-                None
-            }
-        }
-    }
 }
 
 #[cfg(test)]

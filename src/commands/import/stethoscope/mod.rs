@@ -18,7 +18,7 @@ use houseful_model::{Beacon, Emission, Heard, Millis};
 use houseful_store::stethoscope::{BEACONS, Cell, Row, Stethoscope};
 
 pub(super) use self::zone::Zone;
-use super::entry::Entry;
+use super::entry::{Entry, Faults};
 
 /// Rows per look into the database; between two nothing is held.
 const PAGE: usize = 2_000;
@@ -180,22 +180,6 @@ impl Display for Shown<'_> {
             Cell::Text(text) => quoted(text).fmt(f),
             Cell::BrokenText(_) => f.write_str("text that is no UTF-8"),
             Cell::Blob(len) => write!(f, "a BLOB of {len} bytes"),
-        }
-    }
-}
-
-/// What is wrong with a row, each fault after its column.
-#[derive(Default)]
-struct Faults(Vec<String>);
-
-impl Faults {
-    fn note<T>(&mut self, column: impl Display, read: Result<T, String>) -> Option<T> {
-        match read {
-            Ok(value) => Some(value),
-            Err(fault) => {
-                self.0.push(format!("{column}: {fault}"));
-                None
-            }
         }
     }
 }

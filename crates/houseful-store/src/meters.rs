@@ -5,7 +5,7 @@
 //! numbers: each is read at its own moment.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Bounds of [`Timings`], in nanoseconds: 10 µs to 10 s, six a decade (1, 1.5,
@@ -163,8 +163,6 @@ pub struct Meters {
     pub(crate) known: Striped<AtomicU64>,
     /// Copies that the writer found.
     pub(crate) found: AtomicU64,
-    /// The newest reading's id; 0 if there is none.
-    pub(crate) newest_id: AtomicI64,
     /// From the beginning of a transaction to the end of its sync.
     pub(crate) commits: Timings,
     /// Emissions decided in one transaction.
@@ -184,12 +182,11 @@ pub struct Meters {
 }
 
 impl Meters {
-    pub(crate) fn new(newest_id: i64, wal_pages: Arc<AtomicU64>) -> Meters {
+    pub(crate) fn new(wal_pages: Arc<AtomicU64>) -> Meters {
         Meters {
             stored: AtomicU64::new(0),
             known: Striped::default(),
             found: AtomicU64::new(0),
-            newest_id: AtomicI64::new(newest_id),
             commits: Timings::default(),
             commit_emissions: Histogram::new(&COMMIT_BOUNDS),
             commits_failed: AtomicU64::new(0),

@@ -69,6 +69,8 @@ pub(crate) struct Shared {
     pub(crate) readers_gate: Arc<ReadersGate>,
     pub(crate) health: watch::Sender<Health>,
     pub(crate) newest_t_ms: AtomicI64,
+    /// The id stored last, once it is synced.
+    pub(crate) newest_id: watch::Sender<i64>,
     /// Whether the store has failed; looked at before the cache, for then
     /// nothing that is remembered can be relied on.
     pub(crate) failed: AtomicBool,
@@ -144,8 +146,9 @@ impl Store {
             readers_gate,
             health: watch::Sender::new(Health::Ready),
             newest_t_ms: AtomicI64::new(newest_t.map_or(i64::MIN, |t| t.0)),
+            newest_id: watch::Sender::new(newest_id),
             failed: AtomicBool::new(false),
-            meters: Meters::new(newest_id, connection.wal_pages()),
+            meters: Meters::new(connection.wal_pages()),
             refused: Mutex::new(None),
             start,
         });
@@ -203,6 +206,12 @@ impl Store {
     pub fn newest_t(&self) -> Option<Millis> {
         let newest = self.shared.newest_t_ms.load(Ordering::Relaxed);
         (newest != i64::MIN).then_some(Millis(newest))
+    }
+
+    /// The id stored last, 0 if nothing is stored; changes after each commit
+    /// that stored something, once it is synced.
+    pub fn watch_newest_id(&self) -> watch::Receiver<i64> {
+        self.shared.newest_id.subscribe()
     }
 
     /// Whether the store takes emissions now.
@@ -264,13 +273,13 @@ impl Store {
 
     /// The store's numbers now. Takes each lock of the cache for a moment.
     pub fn figures(&self) -> Figures {
-        let Shared { intake, recent, meters, .. } = &*self.shared;
+        let Shared { intake, recent, meters, newest_id, .. } = &*self.shared;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Figures {
             stored: read(&meters.stored),
             duplicates_known: meters.known.total(),
             duplicates_found: read(&meters.found),
-            newest_id: meters.newest_id.load(Ordering::Relaxed),
+            newest_id: *newest_id.borrow(),
             queue_len: intake.len(),
             queue_len_max: QUEUE_LEN_MAX,
             cache_entries: recent.entries(),

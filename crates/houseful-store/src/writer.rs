@@ -161,13 +161,14 @@ impl Writer {
     fn remember(&self, batch: &[Job], applied: &[Applied]) {
         let Shared { recent, activity, meters, newest_t_ms, .. } = &*self.shared;
         let now = self.shared.arrival();
+        let mut newest_id = None;
         for (job, applied) in batch.iter().zip(applied) {
             let item = &job.item;
             let came = match applied {
                 Applied::Stored(id) => {
                     recent.remember(job.fingerprint, item.t, item.arrived_mono_ms, now.mono_ms);
                     newest_t_ms.fetch_max(item.t.0, Ordering::Relaxed);
-                    meters.newest_id.store(*id, Ordering::Relaxed);
+                    newest_id = Some(*id);
                     meters.stored.fetch_add(1, Ordering::Relaxed);
                     Came::First
                 }
@@ -177,6 +178,10 @@ impl Writer {
                 }
             };
             activity.heard(&item.emission, item.t, now, came);
+        }
+        // Once a commit; it wakes one task at most, which reads for all feeds.
+        if let Some(id) = newest_id {
+            self.shared.newest_id.send_replace(id);
         }
     }
 }

@@ -271,6 +271,14 @@ fn readings_by_id_come_in_the_order_of_the_ids_and_gaps_are_none() {
     }
     let gap = "DELETE FROM reading WHERE id IN (2, 3)";
     rusqlite::Connection::open(&path).unwrap().execute_batch(gap).unwrap();
+    let after = |id, id_max, limit| -> Vec<i64> {
+        let readings = store.read(|reader| reader.after_id(id, id_max, limit)).unwrap();
+        readings.iter().map(|reading| reading.id).collect()
+    };
+    assert_eq!(after(0, 100, 100), [1, 4, 5, 6]);
+    assert_eq!(after(1, 5, 100), [4, 5]);
+    assert_eq!(after(1, 100, 2), [4, 5]);
+    assert_eq!(after(6, 100, 100), [] as [i64; 0]);
     let by_id = store.read(|reader| reader.readings(&[5, 2, 1])).unwrap();
     assert_eq!(by_id.iter().map(|reading| reading.id).collect::<Vec<_>>(), [5, 1]);
 }

@@ -78,6 +78,10 @@ pub(super) const PI_HEARD: &str = "
 SELECT n.t FROM house h JOIN pi p ON p.house = h.id JOIN pi_heard n ON n.pi = p.id
 WHERE h.name = ?1 AND p.name = ?2";
 
+/// Ids after ?1, up to ?2, at most ?3.
+pub(super) const IDS_AFTER: &str =
+    "SELECT id FROM reading WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+
 /// A whole reading, but for the names of its beacons.
 pub(super) const READING: &str = "
 SELECT r.t, b.name, p.name, r.beacons, r.badge_strength, r.position, r.motion, o.name
@@ -92,7 +96,7 @@ mod tests {
     use super::*;
     use crate::sqlite::schema;
 
-    const ALL: [(&str, &str); 20] = [
+    const ALL: [(&str, &str); 21] = [
         ("BADGE", BADGE),
         ("PI", PI),
         ("BEACON", BEACON),
@@ -112,6 +116,7 @@ mod tests {
         ("BADGE_NEWEST", BADGE_NEWEST),
         ("PIS", PIS),
         ("PI_HEARD", PI_HEARD),
+        ("IDS_AFTER", IDS_AFTER),
         ("READING", READING),
     ];
 

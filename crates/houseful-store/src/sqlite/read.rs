@@ -113,6 +113,29 @@ impl Reader {
         Ok(self.db.query_row(queries::NEWEST_ID, [], |row| row.get(0))?)
     }
 
+    /// At most `limit` readings in the order of storing, with ids after `id` and
+    /// up to `id_max`.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn after_id(
+        &mut self,
+        id: i64,
+        id_max: i64,
+        limit: usize,
+    ) -> Result<Vec<Reading>, ReadError> {
+        self.short(|db, beacons| {
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut select = db.prepare_cached(queries::IDS_AFTER)?;
+            let ids = select.query_map((id, id_max, limit), |row| row.get::<_, i64>(0))?;
+            ids.map(|id| {
+                let id = id?;
+                fetch(db, beacons, id)?.ok_or(ReadError::Damaged { id })
+            })
+            .collect()
+        })
+    }
+
     /// The keys of at most `limit` readings in `order`, from the beginning or
     /// from just past `after`.
     ///

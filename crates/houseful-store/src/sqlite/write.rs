@@ -183,7 +183,7 @@ impl WriteConnection {
         Ok(newest.map(Millis))
     }
 
-    /// The newest reading's id; 0 if nothing is stored.
+    /// The id stored last, 0 if nothing is stored.
     pub(crate) fn newest_id(&self) -> rusqlite::Result<i64> {
         self.db.query_row(queries::NEWEST_ID, [], |row| row.get(0))
     }

@@ -21,6 +21,11 @@ const DESCRIPTORS_RESERVED: u64 = 31;
 /// 1,000 houses. While they send, each may hold some 48 KiB.
 const CONNECTIONS_MAX: usize = 16_384;
 
+/// What the kernel keeps for a client that does not read; Linux takes twice that,
+/// for its own needs. It would keep megabytes, and a client that has stalled
+/// would look like one that reads.
+const SEND_BUFFER_BYTES: u32 = 128 * 1024;
+
 /// How long to wait when accepting fails for want of something.
 const BACKOFF: Duration = Duration::from_millis(50);
 
@@ -29,6 +34,8 @@ pub(crate) fn bind(address: SocketAddr) -> anyhow::Result<TcpSocket> {
     let bind = || {
         let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
         socket.set_reuseaddr(true)?;
+        // Those that it accepts take it over.
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
         socket.bind(address)?;
         Ok::<_, std::io::Error>(socket)
     };

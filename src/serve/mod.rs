@@ -9,6 +9,7 @@ mod activity;
 mod chunks;
 mod connections;
 mod cursor;
+mod feed;
 pub(crate) mod front;
 mod healthz;
 mod heard;

@@ -20,6 +20,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use super::chunks::{Chunks, Sender};
 use super::connections::Connections;
+use super::feed::{self, Feeds};
 use super::front::{BODY_MAX, INGEST_PATH, WRITE_MAX, linger};
 use super::ingest::{BODY_BYTES_MAX, Ingest};
 use super::parameters::shown;
@@ -40,6 +41,7 @@ pub(crate) struct Doors {
     lists: Arc<Semaphore>,
     pub(crate) connections: Connections,
     pub(crate) requests: Arc<Requests>,
+    pub(crate) feeds: Arc<Feeds>,
 }
 
 /// Lists read at once. Each holds a page or two in memory, at its client's pace.
@@ -53,6 +55,7 @@ impl Doors {
         connections: Connections,
     ) -> Doors {
         Doors {
+            feeds: Feeds::new(store.clone()),
             store,
             ingest,
             stopping,
@@ -104,6 +107,7 @@ impl Router {
             .route("/rssi_readings/{id}", get(readings::one))
             .route("/badges", get(heard::badges))
             .route("/pis", get(heard::pis))
+            .route(feed::PATH, get(feed::feed))
             .route("/livez", get(live))
             .route("/readyz", get(ready))
             .route("/healthz", get(healthz::healthz))
@@ -117,8 +121,9 @@ impl Router {
     }
 
     /// Serves the one request that `stream` begins with; its head arrived at
-    /// `arrival`. Then closes the connection.
-    pub(crate) async fn serve_one<S>(&self, stream: S, arrival: Arrival)
+    /// `arrival`. Then closes the connection. With `half_close`, a client that
+    /// shuts its side is still answered.
+    pub(crate) async fn serve_one<S>(&self, stream: S, arrival: Arrival, half_close: bool)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -132,7 +137,7 @@ impl Router {
         });
         let served = hyper::server::conn::http1::Builder::new()
             .keep_alive(false)
-            .half_close(true)
+            .half_close(half_close)
             .max_buf_size(BUFFER_BYTES_MAX)
             .timer(TokioTimer::new())
             .serve_connection(TokioIo::new(Box::pin(stream)), service)

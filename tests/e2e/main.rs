@@ -11,6 +11,7 @@ mod drain;
 mod export;
 mod failing_sync;
 mod faulty_disk;
+mod feed;
 mod full_disk;
 mod healthz;
 mod heard;

@@ -55,7 +55,7 @@ fn settled(output: &str) -> String {
         let has_time = line.contains("T") && line.contains("Z") || line.contains("127.0.0.1:");
         if is_measured || has_time { digits_out(line) } else { line.trim_end().to_owned() }
     });
-    lines.collect::<Vec<_>>().join("\n")
+    lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
 }
 
 #[test]

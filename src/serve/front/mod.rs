@@ -34,6 +34,7 @@ use self::head::{Head, Keep, Look, look};
 pub(crate) use self::linger::linger;
 pub(crate) use self::rewind::Rewind;
 use self::wire_in::{Input, Wake};
+use super::feed;
 use super::host::HostRule;
 use super::ingest::{Answer, Ingest};
 use super::reply::{After, Reply};
@@ -95,8 +96,13 @@ impl Front {
             End::Close => {}
             End::Linger => linger(&mut stream).await,
             End::HandOver(arrival) => {
-                let stream = Rewind::new(input.into_rest(), stream);
-                self.router.serve_one(stream, arrival).await;
+                let rest = input.into_rest();
+                let is_feed = feed::is_asked_for(&rest);
+                let stream = Rewind::new(rest, stream);
+                tokio::select! {
+                    () = self.router.serve_one(stream, arrival, !is_feed) => {}
+                    () = feed::overdue(self.stopping), if is_feed => {}
+                }
             }
         }
     }

@@ -96,7 +96,7 @@ impl Bench {
     }
 
     /// The newest row's id, after everything that was submitted before.
-    async fn newest_id(&self) -> i64 {
+    pub(super) async fn newest_id(&self) -> i64 {
         let number = self.sentinels.fetch_add(1, Ordering::Relaxed);
         let body = format!(r#"{{"badge_id":"sentinel {number}","pi_id":"0"}}"#);
         let ingest = &self.front.ingest;

@@ -11,7 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::oracle::{Bench, Seen, Then, exchange, parse};
 
@@ -422,4 +422,27 @@ fn the_seeds_of_the_fuzz_target_pass() {
         passed += 1;
     }
     assert!(passed >= 5, "{passed} seeds");
+}
+
+#[test]
+fn a_feed_outlives_every_limit() {
+    within_time(|| async {
+        let bench = Bench::new();
+        let (mut client, server) = duplex(4096);
+        tokio::spawn(bench.front.clone().serve(server));
+        client.write_all(b"GET /feed HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        let mut seen = String::new();
+        let mut read_until = async |what: &str, times: usize| {
+            while seen.matches(what).count() < times {
+                let mut bytes = [0; 4096];
+                let len = client.read(&mut bytes).await.unwrap();
+                assert_ne!(len, 0, "it ends after {seen}");
+                seen.push_str(std::str::from_utf8(&bytes[..len]).unwrap());
+            }
+        };
+        // Ten minutes of nothing.
+        read_until(": heartbeat\n", 40).await;
+        tokio::join!(bench.newest_id(), read_until("event: reading\n", 1));
+        assert!(!seen.contains("event: dropped"), "{seen}");
+    });
 }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use houseful_store::meters::Figures;
 
 use self::exposition::Exposition;
+use super::feed::{Dropped, FEEDS_MAX};
 use super::pulse::Answered;
 use super::refused::Reason;
 use super::reply::Reply;
@@ -35,6 +36,7 @@ fn page(doors: &Doors) -> String {
     let figures = doors.store.figures();
     emissions(&mut page, doors, &figures);
     answers(&mut page, doors);
+    feeds(&mut page, doors);
     writer(&mut page, &figures);
     store(&mut page, doors, &figures);
     process::process(&mut page, doors.ingest.pulse().started.wall);
@@ -90,6 +92,19 @@ fn answers(page: &mut Exposition, doors: &Doors) {
         .value(&[], doors.connections.max);
     page.gauge("houseful_lists", "Lists of readings that are being sent.")
         .value(&[], doors.lists_open());
+}
+
+fn feeds(page: &mut Exposition, doors: &Doors) {
+    let feeds = &doors.feeds;
+    page.gauge("houseful_feeds", "Live feeds that are open.").value(&[], feeds.open());
+    page.gauge("houseful_feeds_max", "Live feeds that may be open.").value(&[], FEEDS_MAX);
+    page.counter(
+        "houseful_feeds_dropped_total",
+        "Live feeds that were ended before their clients ended them, by reason.",
+    );
+    for why in Dropped::ALL {
+        page.value(&[("reason", why.word())], feeds.dropped(why));
+    }
 }
 
 fn writer(page: &mut Exposition, figures: &Figures) {

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 use serde_json::Value;
 
 use super::PATIENCE;
@@ -52,6 +53,12 @@ impl Client {
         self.stream.get_ref().set_read_timeout(Some(limit))
     }
 
+    /// Lets the kernel keep only about so much for this client, so that one that
+    /// reads nothing is soon noticed.
+    pub(crate) fn set_receive_buffer(&self, bytes: usize) -> io::Result<()> {
+        Ok(set_socket_recv_buffer_size(self.stream.get_ref(), bytes)?)
+    }
+
     /// Sends bytes as they are, a part of a request or several at once.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)
@@ -88,26 +95,17 @@ impl Client {
     /// Reads the next response, its body framed by length, by chunks, or by the connection's end.
     pub(crate) fn read_response(&mut self) -> io::Result<Response> {
         let mut response = self.read_head()?;
-        let body = &mut response.body;
         let length = find(&response.headers, "content-length");
         if matches!(response.status, 100..=199 | 204 | 304) {
             return Ok(response);
         }
         if find(&response.headers, "transfer-encoding").is_some() {
-            loop {
-                let line = read_line(&mut self.stream)?;
-                let size =
-                    u64::from_str_radix(&line, 16).map_err(|_| broken("chunk size", &line))?;
-                (&mut self.stream).take(size).read_to_end(body)?;
-                let end = read_line(&mut self.stream)?;
-                if !end.is_empty() {
-                    return Err(broken("end of a chunk", &end));
-                }
-                if size == 0 {
-                    return Ok(response);
-                }
+            while let Some(chunk) = self.read_chunk()? {
+                response.body.extend(chunk);
             }
+            return Ok(response);
         }
+        let body = &mut response.body;
         if let Some(length) = length {
             let length = length.parse().map_err(|_| broken("content-length", length))?;
             body.resize(length, 0);
@@ -116,6 +114,19 @@ impl Client {
             self.stream.read_to_end(body)?;
         }
         Ok(response)
+    }
+
+    /// Reads the next chunk of a body; `None` at its end.
+    pub(crate) fn read_chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let line = read_line(&mut self.stream)?;
+        let size = u64::from_str_radix(&line, 16).map_err(|_| broken("chunk size", &line))?;
+        let mut chunk = Vec::new();
+        (&mut self.stream).take(size).read_to_end(&mut chunk)?;
+        let end = read_line(&mut self.stream)?;
+        if !end.is_empty() {
+            return Err(broken("end of a chunk", &end));
+        }
+        Ok((size > 0).then_some(chunk))
     }
 
     /// Reads the next response as the answer to an emission.

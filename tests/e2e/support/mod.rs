@@ -2,6 +2,7 @@
 //! a disk with faults, and nginx in front.
 
 pub(crate) mod faultfs;
+pub(crate) mod feed;
 pub(crate) mod houseful;
 pub(crate) mod http;
 pub(crate) mod nginx;

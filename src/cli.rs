@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::config::{SettingsArgs, StoreArgs, WriterArgs};
 
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     /// Load-test this or any HTTP service, as vegeta does
     #[command(subcommand, after_help = LOAD_AFTER_HELP)]
     Load(LoadCommand),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 /// Collect emissions into a store
@@ -346,4 +348,40 @@ pub(crate) enum ReportType {
     Text,
     /// vegeta's JSON report
     Json,
+}
+
+/// Print a script that completes commands and flags in a shell
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  source <(houseful completions bash)           for this shell; or keep it where yours looks:
+  houseful completions bash > houseful          bash: ~/.local/share/bash-completion/completions
+  houseful completions zsh > _houseful          zsh: a directory of $fpath
+  houseful completions fish > houseful.fish     fish: ~/.config/fish/completions")]
+pub(crate) struct CompletionsArgs {
+    /// Whose script
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// Write the manual, a page for each command, and say which files
+///
+/// A page that is there already is replaced when the new one is whole. Nothing
+/// outside the directory is touched: a link that has a page's name is replaced,
+/// and what it leads to stays as it is.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  houseful man share/man/man1                   then `man -M share/man houseful-serve`")]
+pub(crate) struct ManArgs {
+    /// Where to write; made if it is not there
+    #[arg(value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
+    pub(crate) directory: PathBuf,
 }

@@ -1,10 +1,12 @@
 //! One file per command: it parses, calls, prints.
 
+mod completions;
 mod config;
 mod demo;
 mod export;
 mod import;
 mod load;
+mod man;
 mod serve;
 
 use std::process::ExitCode;
@@ -20,5 +22,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(args) => config::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Load(command) => load::run(command),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }

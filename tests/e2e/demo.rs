@@ -12,7 +12,7 @@ use super::support::{PATIENCE, program, temp_dir, wait_until};
 
 /// bash with `houseful` on the `PATH`, and a `TMPDIR` of its own, by which what
 /// it leaves behind is found.
-fn shell(script: &str, dir: &Path) -> Output {
+pub(crate) fn shell(script: &str, dir: &Path) -> Output {
     let programs = Path::new(env!("CARGO_BIN_EXE_houseful")).parent().unwrap();
     let path = std::env::var("PATH").unwrap_or_default();
     Command::new("bash")

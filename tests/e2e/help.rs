@@ -6,7 +6,8 @@ use std::process::Command;
 use super::support::shell;
 use super::support::{emission, require, temp_dir};
 
-const COMMANDS: [&[&str]; 11] = [
+/// Every command.
+pub(crate) const COMMANDS: [&[&str]; 13] = [
     &[],
     &["serve"],
     &["export"],
@@ -18,9 +19,12 @@ const COMMANDS: [&[&str]; 11] = [
     &["load", "attack"],
     &["load", "report"],
     &["load", "encode"],
+    &["completions"],
+    &["man"],
 ];
 
-fn help(command: &[&str]) -> String {
+/// What it says of itself.
+pub(crate) fn help(command: &[&str]) -> String {
     let program = env!("CARGO_BIN_EXE_houseful");
     let output = Command::new(program).args(command).arg("--help").output().unwrap();
     assert!(output.status.success());

@@ -4,6 +4,7 @@
 mod activity;
 mod checkpoint;
 mod clock;
+mod completions;
 mod demo;
 mod descriptors;
 mod doors;
@@ -19,6 +20,7 @@ mod help;
 mod import;
 mod kill;
 mod lists;
+mod man;
 mod metrics;
 mod moved;
 mod one_serve;

@@ -185,12 +185,14 @@ pub(crate) enum ImportFormat {
 /// Starts a collector on a temporary store and a free port, plays the houses
 /// through real HTTP at the rate of real badges, reports, stops the collector,
 /// and compares each answer with the exported readings. Exit 1 if they differ, or
-/// if it was interrupted.
+/// if it was interrupted before it knew. Its page, in a browser, shows all of it
+/// live.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   houseful demo
-  houseful demo --houses 1 --seconds 5")]
+  houseful demo --houses 1 --seconds 5
+  houseful demo --stay                          until Ctrl-C")]
 pub(crate) struct DemoArgs {
     /// Houses of 20 badges and 4 Pis each
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
@@ -198,6 +200,9 @@ pub(crate) struct DemoArgs {
     /// How long to play
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub(crate) seconds: u32,
+    /// After the report let the houses play on, until Ctrl-C or SIGTERM
+    #[arg(long)]
+    pub(crate) stay: bool,
 }
 
 #[derive(Debug, Subcommand)]

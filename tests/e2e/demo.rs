@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::support::http::Client;
 use super::support::{PATIENCE, program, temp_dir, wait_until};
 
 /// bash with `houseful` on the `PATH`, and a `TMPDIR` of its own, by which what
@@ -39,14 +40,15 @@ fn start(args: &[&str], dir: &Path) -> Child {
         .unwrap()
 }
 
-/// Processes whose command line names this directory.
-fn left_running(dir: &Path) -> Vec<String> {
-    let processes = std::fs::read_dir("/proc").unwrap();
-    let command_lines = processes.filter_map(|process| {
-        let line = std::fs::read(process.unwrap().path().join("cmdline")).ok()?;
-        Some(String::from_utf8_lossy(&line).replace('\0', " "))
+/// Processes whose command line names this directory: their ids and the lines.
+fn left_running(dir: &Path) -> Vec<(i32, String)> {
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(|process| {
+        let path = process.unwrap().path();
+        let pid = path.file_name()?.to_str()?.parse().ok()?;
+        let line = std::fs::read(path.join("cmdline")).ok()?;
+        Some((pid, String::from_utf8_lossy(&line).replace('\0', " ")))
     });
-    command_lines.filter(|line| line.contains(dir.to_str().unwrap())).collect()
+    processes.filter(|(_, line)| line.contains(dir.to_str().unwrap())).collect()
 }
 
 fn assert_nothing_left(dir: &Path) {
@@ -118,6 +120,64 @@ fn an_interrupted_demo_says_of_what_was_answered_whether_it_is_clean() {
         assert!(last.ends_with(" of 4800; what was answered is clean"), "{said}");
         assert_nothing_left(dir.path());
     }
+}
+
+/// A demo that has said its report and stays, what it said, and where its page is.
+fn staying(dir: &Path) -> (Child, BufReader<std::process::ChildStdout>, String) {
+    let args = ["demo", "--houses", "1", "--seconds", "1", "--stay"];
+    let mut demo = start(&args, dir);
+    let mut out = BufReader::new(demo.stdout.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("staying ") {
+        assert_ne!(out.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    let mut lines = said.lines().rev();
+    let last = lines.next().unwrap();
+    assert_eq!(lines.find(|line| !line.is_empty()), Some("clean"), "{said}");
+    let url = said.lines().find_map(|line| line.strip_prefix("page         ")).unwrap().to_owned();
+    assert_eq!(last, format!("staying      until Ctrl-C; the houses play on at {url}"));
+    (demo, out, url)
+}
+
+fn port_of(url: &str) -> u16 {
+    let port = url.strip_prefix("http://127.0.0.1:").and_then(|rest| rest.strip_suffix('/'));
+    port.and_then(|port| port.parse().ok()).unwrap_or_else(|| panic!("`{url}`"))
+}
+
+#[test]
+fn a_demo_that_stays_plays_on_until_it_is_told_to_stop() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let dir = temp_dir();
+        let (mut demo, mut out, url) = staying(dir.path());
+        let stored = || {
+            let activity = Client::connect(port_of(&url)).unwrap().get("/activity").unwrap();
+            activity.json()["total"]["stored"].as_u64().unwrap()
+        };
+        // Those of the report were 20.
+        wait_until(PATIENCE, "the house plays on", || stored() > 20);
+        kill_process(Pid::from_child(&demo), signal).unwrap();
+        let mut said = String::new();
+        out.read_to_string(&mut said).unwrap();
+        assert_eq!(demo.wait().unwrap().code(), Some(0), "{said}");
+        assert!(said.starts_with("stayed       "), "{said}");
+        let codes: Vec<_> = said.trim().rsplit(", ").map(|n| n.split(" × ").last()).collect();
+        assert_eq!(codes, [Some("409"), Some("201")], "{said}");
+        assert_nothing_left(dir.path());
+    }
+}
+
+#[test]
+fn a_demo_that_stays_ends_with_its_collector() {
+    let dir = temp_dir();
+    let (demo, _out, _) = staying(dir.path());
+    let running = left_running(dir.path());
+    let [(collector, _)] = running.as_slice() else { panic!("{running:?}") };
+    kill_process(Pid::from_raw(*collector).unwrap(), Signal::KILL).unwrap();
+    let output = demo.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(stderr, "houseful: the collector ended with signal: 9 (SIGKILL)\n");
+    assert_nothing_left(dir.path());
 }
 
 #[test]

@@ -41,9 +41,10 @@ fn examples(help: &str) -> Vec<String> {
         .collect()
 }
 
-/// One that serves until it is told to stop.
-fn is_serve(example: &str) -> bool {
-    example.contains("houseful serve")
+/// What one that goes on until it is told to stop says when it is ready.
+fn ready(example: &str) -> Option<&'static str> {
+    let says = [("houseful serve", "listening on"), ("--stay", "staying")];
+    says.iter().find(|(words, _)| example.contains(words)).map(|(_, ready)| *ready)
 }
 
 #[test]
@@ -68,12 +69,14 @@ fn every_example_of_every_help_works() {
     let mut seen = HashSet::new();
     examples.retain(|example| seen.insert(example.clone()));
     assert!(examples.len() >= 12, "{examples:#?}");
-    let (serves, others): (Vec<_>, Vec<_>) = examples.into_iter().partition(|e| is_serve(e));
+    let (endless, others): (Vec<_>, Vec<_>) =
+        examples.into_iter().partition(|example| ready(example).is_some());
 
     let mut script = "set -euo pipefail\n".to_owned();
-    for example in &serves {
+    for example in &endless {
+        let ready = ready(example).unwrap();
         script += &format!(
-            "echo '$ {example}'\nrm -f said\n{example} 2>said & until grep -qs '^listening on' said; do sleep 0.1; done\n\
+            "echo '$ {example}'\nrm -f said\n{example} &>said & until grep -qs '^{ready}' said; do sleep 0.1; done\n\
              kill %+; wait %+\n"
         );
     }

@@ -22,8 +22,6 @@ impl Collector {
         let mut child = this_program()?
             .args(["serve", "--listen", "127.0.0.1:0", "--store"])
             .arg(format!("sqlite:{}", store.display()))
-            // A Ctrl-C is for the demo, which then stops the collector itself.
-            .process_group(0)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -47,10 +45,17 @@ impl Collector {
         Ok(collector)
     }
 
+    /// Whether it ended by itself.
+    pub(super) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Lets it finish, and waits for that.
     pub(super) fn stop(mut self) -> anyhow::Result<()> {
-        kill_process(Pid::from_child(&self.child), Signal::TERM)
-            .context("cannot stop the collector")?;
+        if !self.has_ended() {
+            kill_process(Pid::from_child(&self.child), Signal::TERM)
+                .context("cannot stop the collector")?;
+        }
         let status = self.child.wait().context("cannot wait for the collector")?;
         if !status.success() {
             bail!("the collector ended with {status}");
@@ -70,7 +75,8 @@ impl Drop for Collector {
 }
 
 /// This program, with none of the caller's settings: the demo knows which it
-/// checks against.
+/// checks against. A Ctrl-C does not reach it: that is for the demo, which then
+/// ends what it started itself.
 pub(super) fn this_program() -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
     for (name, _) in std::env::vars_os() {
@@ -78,5 +84,6 @@ pub(super) fn this_program() -> anyhow::Result<Command> {
             command.env_remove(name);
         }
     }
+    command.process_group(0);
     Ok(command)
 }

@@ -3,19 +3,19 @@
 
 mod check;
 mod collector;
+mod stay;
 
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use houseful_load::attack::{self, Options, Stop};
 use houseful_load::metrics::Metrics;
 use houseful_load::pacer::Pacer;
-use houseful_load::plan::Plan;
+use houseful_load::plan::{Plan, Summary};
 use houseful_load::reports;
 use houseful_load::results::Record;
 use houseful_load::targets::{Header, HttpUrl, Target};
@@ -54,20 +54,22 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let collector = Collector::start(&store)?;
     plan.url = format!("{}/rssi_readings", collector.url).parse::<HttpUrl>()?;
     print(format_args!(
-        "collector    {} on a temporary store\n\
+        "collector    {url} on a temporary store\n\
+         page         {url}/\n\
          playing      {} houses, {} badges, {} Pis each, for {} s: {} emissions at {} a second, 1 in {} new\n",
-        collector.url,
         args.houses,
         plan.badges,
         plan.pis,
         plan.seconds,
         summary.emissions,
         summary.rate(),
-        summary.emissions_per_payload()
+        summary.emissions_per_payload(),
+        url = collector.url
     ))?;
 
     let payloads = payloads(&plan);
-    let hits = play(&plan, &payloads, &stop)?;
+    let targets = targets(&plan, &payloads)?;
+    let hits = play(&summary, targets.clone(), &stop)?;
     let mut metrics = Metrics::new();
     for hit in &hits {
         metrics.add(hit);
@@ -76,12 +78,18 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     reports::text::write(&mut std::io::stdout().lock(), &metrics.summary())
         .context("cannot print the report")?;
 
-    collector.stop()?;
+    let (played, planned) = (hits.len() as u64, summary.emissions);
+    // One that stays is compared while it runs.
+    let staying = if args.stay && played == planned {
+        Some(collector)
+    } else {
+        collector.stop()?;
+        None
+    };
     let exported = directory.path().join("readings.ndjson");
     export(&store, &exported)?;
     let check = Check::new(&payloads, &hits, &read_exported(&exported)?);
     print(format_args!("\n{check}"))?;
-    let (played, planned) = (hits.len() as u64, summary.emissions);
     if played < planned {
         let verdict = verdict(check.is_clean());
         print(format_args!(
@@ -91,6 +99,11 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     }
     let is_right = check.is_right(summary.payloads);
     print(format_args!("{}\n", verdict(is_right)))?;
+    if let Some(collector) = staying {
+        // Every answer was kept until here.
+        drop((hits, payloads));
+        stay::stay(collector, &summary, targets, &stop)?;
+    }
     Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -120,25 +133,21 @@ fn payloads(plan: &Plan) -> Vec<Arc<Payload>> {
         .collect()
 }
 
-fn play(plan: &Plan, payloads: &[Arc<Payload>], stop: &Stop) -> anyhow::Result<Vec<Record>> {
+fn targets(plan: &Plan, payloads: &[Arc<Payload>]) -> anyhow::Result<Vec<Target>> {
     let json: Header = "Content-Type: application/json".parse()?;
-    let targets: Vec<Target> = payloads
-        .iter()
-        .map(|payload| Target {
-            method: "POST".to_owned(),
-            url: plan.url.clone(),
-            headers: vec![json.clone()],
-            body: payload.body.clone(),
-        })
-        .collect();
-    let summary = plan.summary();
-    let pacer = Pacer::new(summary.rate().parse()?, Some(summary.duration));
-    let options = Options {
-        body_max: Some(ANSWER_BYTES_MAX),
-        keep_headers: false,
-        timeout: Some(Duration::from_secs(30)),
-        ..Options::default()
+    let target = |payload: &Arc<Payload>| Target {
+        method: "POST".to_owned(),
+        url: plan.url.clone(),
+        headers: vec![json.clone()],
+        body: payload.body.clone(),
     };
+    Ok(payloads.iter().map(target).collect())
+}
+
+fn play(summary: &Summary, targets: Vec<Target>, stop: &Stop) -> anyhow::Result<Vec<Record>> {
+    let pacer = Pacer::new(summary.rate().parse()?, Some(summary.duration));
+    let options =
+        Options { body_max: Some(ANSWER_BYTES_MAX), keep_headers: false, ..Options::default() };
     let mut live = Live::new(pacer.requests_total());
     let mut hits = Vec::with_capacity(targets.len());
     attack::run(targets, pacer, &options, stop, |record| {

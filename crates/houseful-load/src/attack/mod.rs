@@ -142,6 +142,11 @@ impl Stop {
         self.raise(Level::Abandon);
     }
 
+    /// Whether the attack is to end early.
+    pub fn is_raised(&self) -> bool {
+        *self.0.borrow() > Level::Send
+    }
+
     fn raise(&self, to: Level) {
         self.0.send_if_modified(|level| {
             let higher = *level < to;

@@ -34,6 +34,8 @@ pub(crate) struct Ingest {
 /// An answer, or where it will come from.
 pub(crate) enum Answer {
     Now(Reply),
+    /// To what is no emission, and is not counted as one.
+    NoEmission(Reply),
     /// The writer has it.
     Later(Queued),
 }
@@ -63,7 +65,7 @@ impl Answer {
     /// Whether the connection is closed after it, whatever the client wants:
     /// what follows is no request, and must not be taken for one.
     pub(crate) fn is_last(&self) -> bool {
-        matches!(self, Answer::Now(reply) if reply.after == After::Close)
+        matches!(self, Answer::Now(reply) | Answer::NoEmission(reply) if reply.after == After::Close)
     }
 }
 
@@ -88,6 +90,7 @@ impl Ingest {
     pub(crate) async fn reply(&self, answer: Answer, arrival: Arrival) -> Reply {
         let reply = match answer {
             Answer::Now(reply) => reply,
+            Answer::NoEmission(reply) => return reply,
             Answer::Later(queued) => queued.reply().await,
         };
         self.pulse.answered(reply.status, arrival.at);
@@ -97,6 +100,13 @@ impl Ingest {
     /// Now, for a request whose head just arrived.
     pub(crate) fn arrival(&self) -> Arrival {
         self.store.arrival()
+    }
+
+    /// Refuses an emission by its request, without a look at whose it is.
+    pub(crate) fn refuse(&self, reply: Reply) -> Answer {
+        let reason = Reason::of_request(reply.status);
+        self.refused.note(reason, Ids::default(), &reply.said());
+        Answer::Now(reply)
     }
 
     /// Parses, checks and submits one emission. Never waits.

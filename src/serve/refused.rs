@@ -24,7 +24,7 @@ const ERROR_CHARS_MAX: usize = 200;
 /// show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// No JSON, or its framing is broken.
+    /// No JSON, or the request that should bring it is broken.
     Broken,
     /// JSON that is no emission.
     Invalid,
@@ -42,11 +42,19 @@ pub(crate) enum Reason {
     Failed,
     /// The collector is about to stop.
     Stopping,
+    /// Larger than an emission may be, or its request's head than a head may be.
+    TooLarge,
+    /// By its headers it is not JSON.
+    MediaType,
+    /// Its request names a host that we are not.
+    Host,
+    /// It did not come in time.
+    Late,
 }
 
 impl Reason {
     /// All of them.
-    pub(crate) const ALL: [Reason; 9] = [
+    pub(crate) const ALL: [Reason; 13] = [
         Reason::Broken,
         Reason::Invalid,
         Reason::Ahead,
@@ -56,6 +64,10 @@ impl Reason {
         Reason::Unavailable,
         Reason::Failed,
         Reason::Stopping,
+        Reason::TooLarge,
+        Reason::MediaType,
+        Reason::Host,
+        Reason::Late,
     ];
 
     /// The word for it.
@@ -70,6 +82,10 @@ impl Reason {
             Reason::Unavailable => "unavailable",
             Reason::Failed => "failed",
             Reason::Stopping => "stopping",
+            Reason::TooLarge => "too_large",
+            Reason::MediaType => "media_type",
+            Reason::Host => "host",
+            Reason::Late => "late",
         }
     }
 
@@ -82,6 +98,22 @@ impl Reason {
             | Reason::Unavailable
             | Reason::Failed
             | Reason::Stopping => 503,
+            Reason::TooLarge => 413,
+            Reason::MediaType => 415,
+            Reason::Host => 403,
+            Reason::Late => 408,
+        }
+    }
+
+    /// Why a request was refused before anyone looked for an emission in it, by
+    /// the status of its answer.
+    pub(crate) fn of_request(status: u16) -> Reason {
+        match status {
+            403 => Reason::Host,
+            408 => Reason::Late,
+            413 | 414 | 431 => Reason::TooLarge,
+            415 => Reason::MediaType,
+            _ => Reason::Broken,
         }
     }
 }
@@ -234,7 +266,7 @@ mod tests {
             assert_eq!(refused.total(reason), place as u64 + 1, "{}", reason.word());
             assert_eq!(refused.of_pi("p")[place], place as u64 + 1, "{}", reason.word());
         }
-        assert_eq!(refused.of_badge_in_hour("b"), 45);
+        assert_eq!(refused.of_badge_in_hour("b"), 91);
         assert_eq!(refused.of_badge_in_hour("other"), 0);
         assert_eq!(refused.of_pi("other"), Totals::default());
     }

@@ -39,6 +39,13 @@ impl Reply {
         Reply::json(status, serde_json::json!({ "errors": errors }).to_string().into_bytes())
     }
 
+    /// What `{"errors": [..]}` says; nothing of another body.
+    pub(crate) fn said(&self) -> Vec<String> {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let errors = body["errors"].as_array().into_iter().flatten();
+        errors.filter_map(|error| Some(error.as_str()?.to_owned())).collect()
+    }
+
     pub(crate) fn error(status: u16, error: impl AsRef<str>) -> Reply {
         Reply::errors(status, &[error])
     }

@@ -1,6 +1,6 @@
 //! How often each route was asked, and how long its answers took to begin.
 //!
-//! Behind the hot door: what the front answers itself is counted in `pulse`.
+//! Behind the hot door: what the front answers to emissions is counted in `pulse`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +26,11 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
+    /// Notes a request that was refused before a route was looked for.
+    pub(crate) fn refused(&self, status: u16, began: Instant) {
+        self.note(NO_ROUTE, status, began);
+    }
+
     fn note(&self, route: &str, status: u16, began: Instant) {
         let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
         let times =

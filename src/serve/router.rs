@@ -9,6 +9,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bytes::Bytes;
 use houseful_store::{Arrival, Health, ReadError, Store};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::service::service_fn;
@@ -98,10 +99,12 @@ impl Doors {
 #[derive(Clone)]
 pub(crate) struct Router {
     pub(super) routes: axum::Router,
+    pub(super) requests: Arc<Requests>,
 }
 
 impl Router {
     pub(crate) fn new(doors: Doors) -> Router {
+        let requests = doors.requests.clone();
         let routes = axum::Router::new()
             .route(INGEST_PATH, get(readings::list).post(post))
             .route("/rssi_readings/{id}", get(readings::one))
@@ -115,9 +118,9 @@ impl Router {
             .route("/metrics", get(metrics::metrics))
             .fallback(not_found)
             .method_not_allowed_fallback(not_allowed)
-            .layer(from_fn_with_state(doors.requests.clone(), requests::count))
+            .layer(from_fn_with_state(requests.clone(), requests::count))
             .with_state(doors);
-        Router { routes }
+        Router { routes, requests }
     }
 
     /// Serves the one request that `stream` begins with; its head arrived at
@@ -155,8 +158,8 @@ impl IntoResponse for Reply {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.retry_after_seconds();
         let mut response = Response::new(Body::from(match self.body {
-            std::borrow::Cow::Borrowed(body) => bytes::Bytes::from_static(body),
-            std::borrow::Cow::Owned(body) => bytes::Bytes::from(body),
+            std::borrow::Cow::Borrowed(body) => Bytes::from_static(body),
+            std::borrow::Cow::Owned(body) => Bytes::from(body),
         }));
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -173,21 +176,27 @@ impl IntoResponse for Reply {
 async fn post(State(doors): State<Doors>, request: Request) -> Reply {
     let arrival = request.extensions().get::<Arrival>().copied();
     let arrival = arrival.unwrap_or_else(|| doors.ingest.arrival());
-    if let Err(reply) = check_media(request.headers()) {
-        return reply;
-    }
-    let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
-    let body = match tokio::time::timeout(BODY_MAX, body).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return media::too_large(),
-        Ok(Err(_)) => return Reply::error(400, "body: broken framing, or ended early"),
-        Err(_) => {
-            return Reply::error(408, format!("body: expected within {} s", BODY_MAX.as_secs()));
-        }
+    let ingest = doors.ingest;
+    let answer = match body(request).await {
+        Ok(body) => ingest.post(&body, arrival),
+        Err(reply) => ingest.refuse(reply),
     };
-    // Submitted here, answered wherever: the item is the writer's.
-    let answer = doors.ingest.post(&body, arrival);
-    doors.ingest.reply(answer, arrival).await
+    // Submitted here, answered wherever: the item is the writer's. Its answer is
+    // awaited, and counted, also when the client is gone: to hyper it has then only
+    // shut its sending side.
+    ingest.reply(answer, arrival).await
+}
+
+/// The body of a single POST.
+async fn body(request: Request) -> Result<Bytes, Reply> {
+    check_media(request.headers())?;
+    let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
+    match tokio::time::timeout(BODY_MAX, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(media::too_large()),
+        Ok(Err(_)) => Err(Reply::error(400, "body: broken framing, or ended early")),
+        Err(_) => Err(Reply::error(408, format!("body: expected within {} s", BODY_MAX.as_secs()))),
+    }
 }
 
 fn check_media(headers: &HeaderMap) -> Result<(), Reply> {

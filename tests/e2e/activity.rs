@@ -56,7 +56,7 @@ fn every_emission_is_in_one_second_and_in_the_totals() {
         assert_eq!(seen["total"][name], count, "{name}");
     }
     assert_eq!(seen["refused_by_reason"]["invalid"], 3);
-    assert_eq!(seen["refused_by_reason"].as_object().unwrap().len(), 9);
+    assert_eq!(seen["refused_by_reason"].as_object().unwrap().len(), 13);
     let store = &seen["store"];
     assert_eq!((&store["state"], &store["reason"]), (&json!("ready"), &Value::Null));
     assert_eq!((&store["readings_newest_id"], &store["cache_entries"]), (&json!(5), &json!(5)));

@@ -30,6 +30,7 @@ mod proxy;
 mod queries;
 mod race;
 mod readme;
+mod refused;
 mod seed;
 mod settings;
 mod start;

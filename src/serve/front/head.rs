@@ -90,6 +90,14 @@ pub(crate) fn look(bytes: &[u8], hosts: &HostRule) -> Look {
     }
 }
 
+/// Whether these bytes are, or begin, a POST of a single emission, however broken
+/// the rest of the head is.
+pub(crate) fn is_emission(bytes: &[u8]) -> bool {
+    let rest =
+        bytes.strip_prefix(b"POST ").and_then(|rest| rest.strip_prefix(INGEST_PATH.as_bytes()));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b' ' | b'?' | b'\r' | b'\n')))
+}
+
 /// Refuses a target that hyper would refuse without a body, and one that names
 /// a host which may not be named.
 fn check_target(target: &str, hosts: &HostRule) -> Result<(), Reply> {

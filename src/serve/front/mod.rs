@@ -30,7 +30,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::head::{Head, Keep, Look, look};
+use self::head::{Head, Keep, Look, is_emission, look};
 pub(crate) use self::linger::linger;
 pub(crate) use self::rewind::Rewind;
 use self::wire_in::{Input, Wake};
@@ -156,7 +156,7 @@ impl Front {
                     let Some(reply) = request.late(input, &self.hosts) else {
                         return End::Close;
                     };
-                    return send_last(stream, &reply).await;
+                    return self.send_last(stream, input, reply).await;
                 }
             }
         }
@@ -176,12 +176,7 @@ impl Front {
                         Look::Partial => return Next::Bytes,
                         Look::Other(head_len) => return Next::Foreign(input.arrival(head_len)),
                         Look::Refused(reply) => {
-                            let arrival = input.arrival(0);
-                            answers.push(Due {
-                                answer: Answer::Now(reply),
-                                keep: Keep::No,
-                                arrival,
-                            });
+                            answers.push(self.refuse(input, reply));
                             return Next::Requests;
                         }
                         Look::Emission(head) => {
@@ -192,7 +187,8 @@ impl Front {
                 }
             };
             if let Some(reply) = head.refused {
-                answers.push(Due { answer: Answer::Now(reply), keep: Keep::No, arrival });
+                let answer = self.ingest.refuse(reply);
+                answers.push(Due { answer, keep: Keep::No, arrival });
                 return Next::Requests;
             }
             let Some(body) = input.bytes().get(head.body.clone()) else {
@@ -218,14 +214,42 @@ impl Front {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         if request.head.is_some() {
-            return send_last(stream, &Reply::error(400, "body: ended early").closing()).await;
+            return self.send_last(stream, input, Reply::error(400, "body: ended early")).await;
         }
         if input.bytes().is_empty() {
             return End::Close;
         }
-        match look(input.bytes(), &self.hosts) {
-            Look::Refused(reply) => send_last(stream, &reply).await,
-            _ => send_last(stream, &Reply::error(400, "request head: ended early").closing()).await,
+        let reply = match look(input.bytes(), &self.hosts) {
+            Look::Refused(reply) => reply,
+            _ => Reply::error(400, "request head: ended early"),
+        };
+        self.send_last(stream, input, reply).await
+    }
+
+    /// Refuses the request that the input begins with.
+    fn refuse(&self, input: &Input, reply: Reply) -> Due {
+        let arrival = input.arrival(0);
+        let answer = if is_emission(input.bytes()) {
+            self.ingest.refuse(reply)
+        } else {
+            self.router.requests.refused(reply.status, arrival.at);
+            Answer::NoEmission(reply)
+        };
+        Due { answer, keep: Keep::No, arrival }
+    }
+
+    /// Refuses it, and ends the connection.
+    async fn send_last<S>(&self, stream: &mut S, input: &Input, reply: Reply) -> End
+    where
+        S: AsyncWrite + Unpin,
+    {
+        let Due { answer, arrival, .. } = self.refuse(input, reply);
+        let reply = self.ingest.reply(answer, arrival).await;
+        let mut out = Vec::new();
+        reply.write_to(&mut out, Some("close"));
+        match tokio::time::timeout(WRITE_MAX, stream.write_all(&out)).await {
+            Ok(Ok(())) => End::Linger,
+            Ok(Err(_)) | Err(_) => End::Close,
         }
     }
 }
@@ -278,7 +302,7 @@ impl Request {
     /// What is answered when they did not; nothing on an idle connection.
     fn late(&self, input: &Input, hosts: &HostRule) -> Option<Reply> {
         let late = |what: &str, limit: Duration| {
-            Reply::error(408, format!("{what}: expected within {} s", limit.as_secs())).closing()
+            Reply::error(408, format!("{what}: expected within {} s", limit.as_secs()))
         };
         if self.head.is_some() {
             return Some(late("body", BODY_MAX));
@@ -299,14 +323,5 @@ fn connection_header(keep: Keep, last: bool) -> Option<&'static str> {
         _ if last => Some("close"),
         Keep::AndSay => Some("keep-alive"),
         Keep::Silently | Keep::No => None,
-    }
-}
-
-async fn send_last<S: AsyncWrite + Unpin>(stream: &mut S, reply: &Reply) -> End {
-    let mut out = Vec::new();
-    reply.write_to(&mut out, Some("close"));
-    match tokio::time::timeout(WRITE_MAX, stream.write_all(&out)).await {
-        Ok(Ok(())) => End::Linger,
-        Ok(Err(_)) | Err(_) => End::Close,
     }
 }

@@ -53,7 +53,10 @@ fn emissions(page: &mut Exposition, doors: &Doors, figures: &Figures) {
     .value(&[("known_by", "cache")], figures.duplicates_known)
     .value(&[("known_by", "writer")], figures.duplicates_found);
     let refused = &doors.ingest.pulse().refused;
-    page.counter("houseful_emissions_refused_total", "Emissions not acknowledged, by reason.");
+    page.counter(
+        "houseful_emissions_refused_total",
+        "Emissions not acknowledged, by reason; those refused by their request alone, too.",
+    );
     for reason in Reason::ALL {
         page.value(&[("reason", reason.word())], refused.total(reason));
     }
@@ -80,7 +83,7 @@ fn answers(page: &mut Exposition, doors: &Doors) {
     }
     page.histogram(
         "houseful_request_seconds",
-        "From the arrival of a head to the beginning of the answer, by route and status; not those of houseful_answer_seconds.",
+        "From the arrival of a head to the beginning of the answer, by route and status; not those of houseful_answer_seconds. Refused before a route was looked for: other.",
     );
     for (route, status, times) in doors.requests.counted() {
         let labels = [("route", route.as_str()), ("status", &status.to_string())];

@@ -27,7 +27,7 @@ use super::ingest::{BODY_BYTES_MAX, Ingest};
 use super::parameters::shown;
 use super::reply::Reply;
 use super::requests::{self, Requests};
-use super::{activity, healthz, heard, media, metrics, readings};
+use super::{activity, healthz, heard, media, metrics, page, readings};
 
 /// hyper's buffer per connection, at most.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -111,6 +111,7 @@ impl Router {
             .route("/badges", get(heard::badges))
             .route("/pis", get(heard::pis))
             .route(feed::PATH, get(feed::feed))
+            .route("/", get(page::page))
             .route("/livez", get(live))
             .route("/readyz", get(ready))
             .route("/healthz", get(healthz::healthz))

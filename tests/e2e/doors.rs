@@ -128,7 +128,7 @@ fn paths_and_methods() {
     with_houseful(|_, houseful| {
         let rows = [
             ("GET", "/nothing", 404, None),
-            ("GET", "/", 404, None),
+            ("POST", "/", 405, Some("GET,HEAD")),
             ("GET", "/rssi_readings/7", 404, None),
             // No redirects.
             ("GET", "/rssi_readings/", 404, None),

@@ -25,6 +25,7 @@ mod metrics;
 mod moved;
 mod one_serve;
 mod overload;
+mod page;
 mod power_cut;
 mod proxy;
 mod queries;

@@ -1,0 +1,101 @@
+// The list of Pis.
+
+import { numbers } from "./badges.js";
+import { heardNow } from "./clock.js";
+import { el, setAttribute, setText } from "./dom.js";
+import { heardCell, isSilent, levelOf, showHeard, silence } from "./heard.js";
+import { ListView } from "./list.js";
+import { Poll } from "./poll.js";
+import { listEveryMs, ROWS_EVERY_MS } from "./refresh.js";
+import { drawSparkline, sparkline } from "./sparkline.js";
+import { count } from "./text.js";
+
+// Twenty badges, each heard once a second.
+const EMISSIONS_MINUTE_FULL = 60;
+
+const refusedTotal = ({ refused }) => Object.values(refused).reduce((sum, n) => sum + n, 0);
+
+const columns = (searchBadges) => [
+  {
+    id: "id",
+    name: "Pi",
+    hint: "Choose one to see the badges that it hears",
+    order: (_, rank) => rank,
+    make: () => el("button", { type: "button", class: "link" }),
+    show(cell, { pi_id }) {
+      setText(cell.firstChild, pi_id);
+      setAttribute(cell.firstChild, "title", `${pi_id}: the badges that it hears`);
+      cell.firstChild.onclick = () => searchBadges(`pi ${pi_id}`);
+    },
+  },
+  {
+    id: "heard",
+    name: "Last heard",
+    hint: "Longest silent first; those heard within a minute are alike.",
+    order: ({ last_heard }) => silence(last_heard),
+    is_descending: true,
+    make: heardCell,
+    show: (cell, { last_heard }) => showHeard(cell.firstChild, last_heard),
+    tick: (cell, { last_heard }) => showHeard(cell.firstChild, last_heard),
+  },
+  {
+    id: "spark",
+    name: "Last hour",
+    hint: "Emissions in each of the last 60 minutes, copies too",
+    make: sparkline,
+    tick: (cell, { emissions_by_minute }) =>
+      drawSparkline(cell.firstChild, emissions_by_minute, EMISSIONS_MINUTE_FULL, "Emissions"),
+  },
+  numbers("minute", "First, min", "Emissions that came first, in the last minute", (p) => p.readings_minute),
+  numbers("hour", "First, h", "Emissions that came first, in the last hour", (p) => p.readings_hour),
+  numbers("copies", "Copies, h", "Emissions that came after another Pi's, in the last hour", (p) => p.copies_hour),
+  numbers("badges", "Badges, h", "Badges heard in the last hour", (p) => p.badges_hour),
+  {
+    id: "refused",
+    name: "Refused",
+    hint: "Emissions refused since the start, by reason",
+    order: refusedTotal,
+    is_descending: true,
+    show(cell, pi) {
+      const total = refusedTotal(pi);
+      const reasons = Object.entries(pi.refused).map(([reason, n]) => `${reason} ${count(n)}`);
+      setText(cell, total > 0 ? `▲ ${reasons.join(", ")}` : "0");
+      setAttribute(cell, "data-level", total > 0 ? "warn" : "");
+    },
+  },
+];
+
+export class Pis {
+  constructor(onChange, searchBadges) {
+    this.onChange = onChange;
+    this.view = new ListView({
+      name: "Pis",
+      one: "Pi",
+      columns: columns(searchBadges),
+      key: ({ pi_id }) => pi_id,
+      level: ({ last_heard }) => levelOf(last_heard),
+      isSilent: ({ last_heard }) => isSilent(last_heard),
+      matches: ({ pi_id }, words) => pi_id.toLowerCase().includes(words),
+      filter_hint: "part of a Pi's id",
+      empty: ["No Pi has sent anything yet."],
+    });
+    this.length = 0;
+    this.list = new Poll("pis", ROWS_EVERY_MS, (answer, length) => {
+      heardNow(answer.now);
+      this.length = length;
+      this.#pace();
+      this.view.set(answer.pis, answer);
+      this.onChange();
+    });
+  }
+
+  setShown(is_shown) {
+    this.view.setShown(is_shown);
+    this.#pace();
+    if (is_shown) this.list.again();
+  }
+
+  #pace() {
+    this.list.every_ms = listEveryMs(this.length, this.view.is_shown);
+  }
+}

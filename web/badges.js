@@ -8,7 +8,7 @@ import { Poll } from "./poll.js";
 import { listEveryMs, ROWS_EVERY_MS } from "./refresh.js";
 import { badgeLink } from "./route.js";
 import { drawSparkline, sparkline } from "./sparkline.js";
-import { count, dbm, NOTHING } from "./text.js";
+import { byName, count, dbm, NOTHING } from "./text.js";
 
 // A badge that changes what it says each 5 s is read so often a minute.
 export const READINGS_MINUTE_FULL = 12;
@@ -60,11 +60,12 @@ const columns = [
   {
     id: "pis",
     name: "Heard by Pi, dBm",
-    hint: "Latest first, each with the level at which it heard the badge",
+    hint: "Longest silent last, each with the level at which it heard the badge",
     show(cell, { pis }) {
-      const text = heardBy(pis);
-      setText(cell, text);
-      setAttribute(cell, "title", text);
+      const all = heardBy(pis);
+      const more = all.length > PIS_SHOWN ? [`+${all.length - PIS_SHOWN}`] : [];
+      setText(cell, [...all.slice(0, PIS_SHOWN), ...more].join(" · ") || NOTHING);
+      setAttribute(cell, "title", all.join(" · "));
     },
   },
   {
@@ -106,13 +107,11 @@ export function beaconsText(beacons) {
   return parts.join(" · ") || NOTHING;
 }
 
+// Those that hear it now by name, or they would change places each second.
 function heardBy(pis) {
-  const latest = [...pis].sort((a, b) => (a.last_heard < b.last_heard ? 1 : -1));
-  const shown = latest.slice(0, PIS_SHOWN).map(({ pi_id, badge_strength: strength }) =>
-    strength == null ? pi_id : `${pi_id}\u00a0${dbm(strength)}`,
-  );
-  if (latest.length > PIS_SHOWN) shown.push(`+${latest.length - PIS_SHOWN}`);
-  return shown.join(" · ") || NOTHING;
+  const age = ({ last_heard }) => silence(last_heard);
+  const sorted = [...pis].sort((a, b) => age(a) - age(b) || byName(a.pi_id, b.pi_id));
+  return sorted.map(({ pi_id, badge_strength: strength }) => (strength == null ? pi_id : `${pi_id}\u00a0${dbm(strength)}`));
 }
 
 export class Badges {

@@ -5,20 +5,25 @@ import { now_ms } from "./clock.js";
 import { badgeLink } from "./route.js";
 import { absolute, count, dayAndClock } from "./text.js";
 
-// The collector's words, in ours.
+const FINAL = "final, the Pi sets it aside";
+const LATER = "the Pi sends it again";
+
+// The collector's words, in ours; its answer, and what a Pi does then.
 const REASONS = {
-  broken: "no JSON, or its framing is broken",
-  invalid: "JSON that is no emission",
-  ahead: "its time is ahead of the collector's clock",
-  too_old: "its time is before the year 2000",
-  clock: "the collector's own clock cannot be believed",
-  queue_full: "too many emissions waited for the store",
-  unavailable: "the store could not write",
-  failed: "the store has failed",
-  stopping: "the collector was about to stop",
+  broken: ["no JSON, or its request is broken", 400, FINAL],
+  invalid: ["JSON that is no emission", 400, FINAL],
+  ahead: ["its time is ahead of the collector's clock", 400, FINAL],
+  too_old: ["its time is before the year 2000", 400, FINAL],
+  too_large: ["its body, or its head, is too large", 413, FINAL],
+  media_type: ["its Content-Type is not JSON", 415, FINAL],
+  host: ["its Host is not allowed (--allowed-host)", 403, "the Pi keeps it"],
+  late: ["it did not arrive in time", 408, LATER],
+  clock: ["the collector's own clock cannot be believed", 503, LATER],
+  queue_full: ["too many emissions waited for the store", 503, LATER],
+  unavailable: ["the store could not write", 503, LATER],
+  failed: ["the store has failed", 503, LATER],
+  stopping: ["the collector was about to stop", 503, LATER],
 };
-// A Pi that gets one of these has nothing to mend, and sends again.
-const LATER = new Set(["clock", "queue_full", "unavailable", "failed", "stopping"]);
 
 export class Refused {
   constructor() {
@@ -54,13 +59,14 @@ export class Refused {
 }
 
 function reasonRow([reason, n]) {
-  const then = LATER.has(reason) ? "503: the Pi sends it again" : "400: final, the Pi sets it aside";
+  // A collector that is newer than the page may have others.
+  const [words, status, then] = REASONS[reason] ?? ["", "", "see its documentation"];
   return el(
     "tr",
     {},
     el("td", { class: "number", text: count(n) }),
     el("th", { scope: "row", text: reason }),
-    el("td", {}, el("span", { text: REASONS[reason] ?? "" }), el("small", { text: then })),
+    el("td", {}, el("span", { text: words }), el("small", { text: [status, then].filter(Boolean).join(": ") })),
   );
 }
 

@@ -193,6 +193,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::serve::refused::Reason;
 
     fn written(text: &'static str) -> String {
         let mut script = String::new();
@@ -236,6 +237,17 @@ mod tests {
         let files = std::fs::read_dir(web).unwrap().map(|file| file.unwrap().file_name());
         let scripts = files.filter(|file| file.to_string_lossy().ends_with(".js")).count();
         assert_eq!(scripts, MODULES.len(), "each file of web/ is in the page");
+    }
+
+    #[test]
+    fn each_reason_has_its_words() {
+        let refused = MODULES.iter().find(|module| module.name == "refused").unwrap().text;
+        for reason in Reason::ALL {
+            let line = format!("\n  {}: [\"", reason.word());
+            let (_, words) = refused.split_once(&line).unwrap_or_else(|| panic!("{reason:?}"));
+            let (words, _) = words.split_once('\n').unwrap();
+            assert!(words.contains(&format!("\", {}, ", reason.status())), "{reason:?}: {words}");
+        }
     }
 
     #[test]

@@ -97,10 +97,7 @@ impl Pump {
                         self.pumped.send_replace(Pumped::More);
                     }
                     Err(error) => {
-                        tracing::error!(
-                            error = &error as &dyn std::error::Error,
-                            "cannot read what is new for the feeds"
-                        );
+                        report(&error);
                         // They are let go, and come back; with the first one, it
                         // is tried again.
                         self.pumped.send_replace(Pumped::Nothing);
@@ -149,6 +146,14 @@ impl Pump {
         };
         // Off the async threads, which must never wait for the disk.
         tokio::task::spawn_blocking(read).await.unwrap_or(Err(ReadError::Closed))
+    }
+}
+
+fn report(error: &ReadError) {
+    // The collector may be at its end.
+    if !matches!(error, ReadError::Closed) {
+        let error = error as &dyn std::error::Error;
+        tracing::error!(error, "cannot read what is new for the feeds");
     }
 }
 
@@ -208,5 +213,43 @@ impl Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         self.pump.lock().feeds -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use houseful_store::Options;
+
+    use super::*;
+    use crate::serve::ingest::Ingest;
+
+    /// A store that has a reading and cannot be read.
+    async fn closed_store(dir: &tempfile::TempDir) -> Arc<Store> {
+        let options = Options { window: Duration::from_secs(4) };
+        let store = Arc::new(Store::open(&dir.path().join("houseful.db"), options).unwrap());
+        let ingest = Ingest::new(store.clone());
+        let arrival = ingest.arrival();
+        let answer = ingest.post(br#"{"badge_id": "b", "pi_id": "32"}"#, arrival);
+        assert_eq!(ingest.reply(answer, arrival).await.status, 201);
+        store.close();
+        store
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_cannot_be_read_is_told_and_the_pump_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let pump = Pump::new(closed_store(&dir).await);
+        let mut attached = pump.attach();
+        // As if it had been stored after the feed began.
+        pump.lock().ring = Ring::new(0);
+        assert!(!attached.more().await);
+        drop(attached);
+        while pump.lock().is_running {
+            tokio::time::sleep(PAUSE_TROUBLE).await;
+        }
+        let mut text = Vec::new();
+        let taken = pump.attach().take(0, &Wanted::default(), 1, &mut text).await;
+        assert!(matches!(taken, Err(ReadError::Closed)));
+        assert_eq!(text, b"");
     }
 }

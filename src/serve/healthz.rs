@@ -18,14 +18,17 @@ const FREE_BYTES_WARN: u64 = 1 << 30;
 
 /// How a part is; the worst of them is how the whole is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Status {
+pub(super) enum Status {
     Ok,
     Degraded,
     Failed,
 }
 
 impl Status {
-    fn word(self) -> &'static str {
+    #[cfg(test)]
+    pub(super) const ALL: [Status; 3] = [Status::Ok, Status::Degraded, Status::Failed];
+
+    pub(super) fn word(self) -> &'static str {
         match self {
             Status::Ok => "ok",
             Status::Degraded => "degraded",

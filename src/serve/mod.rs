@@ -18,6 +18,7 @@ mod ingest;
 mod listen;
 mod media;
 mod metrics;
+mod openapi;
 mod page;
 mod parameters;
 mod pulse;

@@ -20,8 +20,8 @@ use super::router::Doors;
 use super::{accept, cursor};
 use crate::rows::{Format, Rows};
 
-const LIMIT_DEFAULT: usize = 50;
-const LIMIT_MAX: usize = 10_000;
+pub(super) const LIMIT_DEFAULT: usize = 50;
+pub(super) const LIMIT_MAX: usize = 10_000;
 
 /// Readings read, and held, at once for one client: it gets the next only when
 /// it has taken these.
@@ -32,10 +32,10 @@ const PAGE: usize = 500;
 /// last heard a year ago is not looked for all year in one request.
 const LOOKS_MAX: usize = 50;
 
-const PARAMETERS: [&str; 6] = ["badge_id", "pi_id", "from", "to", "limit", "cursor"];
+pub(super) const PARAMETERS: [&str; 6] = ["badge_id", "pi_id", "from", "to", "limit", "cursor"];
 
 /// The forms that a list may have, by their names, the usual one first.
-const FORMS: [(&str, Form); 6] = [
+pub(super) const FORMS: [(&str, Form); 6] = [
     ("application/json", Form::Json),
     ("application/x-ndjson", Form::Rows(Format::Ndjson)),
     ("text/csv", Form::Rows(Format::Csv)),
@@ -45,7 +45,7 @@ const FORMS: [(&str, Form); 6] = [
 ];
 
 #[derive(Clone, Copy)]
-enum Form {
+pub(super) enum Form {
     /// `{"readings": [..], "cursor": ..}`.
     Json,
     Rows(Format),

@@ -8,7 +8,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue,
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use houseful_store::{Arrival, Health, ReadError, Store};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -27,7 +27,7 @@ use super::ingest::{BODY_BYTES_MAX, Ingest};
 use super::parameters::shown;
 use super::reply::Reply;
 use super::requests::{self, Requests};
-use super::{activity, healthz, heard, media, metrics, page, readings};
+use super::{activity, healthz, heard, media, metrics, openapi, page, readings};
 
 /// hyper's buffer per connection, at most.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -100,12 +100,29 @@ impl Doors {
 pub(crate) struct Router {
     pub(super) routes: axum::Router,
     pub(super) requests: Arc<Requests>,
+    /// Of the routes.
+    #[cfg(test)]
+    pub(super) paths: Vec<&'static str>,
+}
+
+/// Routes as they are made, and their paths, which axum does not tell.
+#[derive(Default)]
+struct Table {
+    routes: axum::Router<Doors>,
+    paths: Vec<&'static str>,
+}
+
+impl Table {
+    fn route(mut self, path: &'static str, door: MethodRouter<Doors>) -> Table {
+        self.paths.push(path);
+        Table { routes: self.routes.route(path, door), ..self }
+    }
 }
 
 impl Router {
     pub(crate) fn new(doors: Doors) -> Router {
         let requests = doors.requests.clone();
-        let routes = axum::Router::new()
+        let table = Table::default()
             .route(INGEST_PATH, get(readings::list).post(post))
             .route("/rssi_readings/{id}", get(readings::one))
             .route("/badges", get(heard::badges))
@@ -117,11 +134,19 @@ impl Router {
             .route("/healthz", get(healthz::healthz))
             .route("/activity", get(activity::activity))
             .route("/metrics", get(metrics::metrics))
+            .route("/openapi.json", get(openapi::openapi));
+        let routes = table
+            .routes
             .fallback(not_found)
             .method_not_allowed_fallback(not_allowed)
             .layer(from_fn_with_state(requests.clone(), requests::count))
             .with_state(doors);
-        Router { routes, requests }
+        Router {
+            routes,
+            requests,
+            #[cfg(test)]
+            paths: table.paths,
+        }
     }
 
     /// Serves the one request that `stream` begins with; its head arrived at

@@ -24,6 +24,7 @@ mod man;
 mod metrics;
 mod moved;
 mod one_serve;
+mod openapi;
 mod overload;
 mod page;
 mod power_cut;

@@ -66,6 +66,11 @@ impl Bench {
         Bench { front, store, sentinels: AtomicU64::new(0), _stop: stop, _dir: dir }
     }
 
+    #[cfg(test)]
+    pub(crate) fn router(&self) -> &Router {
+        &self.front.router
+    }
+
     /// Sends `bytes` in pieces, then in one piece, and gives back the answers.
     ///
     /// # Panics

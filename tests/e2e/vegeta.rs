@@ -161,22 +161,59 @@ fn each_reports_the_same_of_the_others_results_but_for_the_error_of_percentiles(
 }
 
 #[test]
-fn vegeta_sends_the_targets_that_we_generate() {
+fn each_sends_the_targets_that_we_generate_in_either_format() {
     if !has_vegeta() {
         return;
     }
     let dir = temp_dir();
     let setup = Setup::new(dir.path());
     let houseful = setup.start();
-    let report = bash(
-        &format!(
-            "houseful load generate --badges 20 --seconds 5 --url {}/rssi_readings > plan
-             vegeta attack -targets=targets.txt -rate=80 -duration=5s | houseful load report -type=json",
-            houseful.url()
-        ),
-        dir.path(),
-    );
-    let report: Value = serde_json::from_str(&report).unwrap();
-    assert_eq!(report["status_codes"], serde_json::json!({"201": 20, "409": 380}), "{report}");
-    assert_eq!(setup.export().len(), 20);
+    let mut stored = 0;
+    for (program, format) in [
+        ("vegeta", "http"),
+        ("vegeta", "json"),
+        ("houseful load", "http"),
+        ("houseful load", "json"),
+    ] {
+        let report = bash(
+            &format!(
+                "houseful load generate --houses 1 --seconds 5 --seed {stored} --format {format} --force --url {}/rssi_readings > plan
+                 {program} attack -targets=targets.{} -format={format} -rate=80 -duration=5s | houseful load report -type=json",
+                houseful.url(),
+                if format == "http" { "txt" } else { "json" },
+            ),
+            dir.path(),
+        );
+        let report: Value = serde_json::from_str(&report).unwrap();
+        let codes = serde_json::json!({"201": 20, "409": 380});
+        assert_eq!(report["status_codes"], codes, "{program}, {format}: {report}");
+        stored += 20;
+        assert_eq!(setup.export().len(), stored, "{program}, {format}");
+    }
+}
+
+#[test]
+fn a_stream_of_targets_feeds_either_for_as_long_as_it_asks() {
+    if !has_vegeta() {
+        return;
+    }
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path());
+    let houseful = setup.start();
+    let mut stored = 0;
+    for program in ["vegeta", "houseful load"] {
+        let report = bash(
+            &format!(
+                "houseful load generate --stream --houses 1 --seed {stored} --url {}/rssi_readings |
+                 {program} attack -lazy -format=json -rate=80 -duration=6s | houseful load report -type=json",
+                houseful.url(),
+            ),
+            dir.path(),
+        );
+        let report: Value = serde_json::from_str(&report).unwrap();
+        let codes = serde_json::json!({"201": 40, "409": 440});
+        assert_eq!(report["status_codes"], codes, "{program}: {report}");
+        stored += 40;
+        assert_eq!(setup.export().len(), stored, "{program}");
+    }
 }

@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use houseful_load::attack::{self, Options, Stop};
 use houseful_load::metrics::Metrics;
 use houseful_load::pacer::Pacer;
-use houseful_load::plan::Plan;
+use houseful_load::plan::{BADGES_PER_HOUSE, Plan};
 use houseful_load::reports;
 use houseful_load::results::Record;
 use houseful_load::targets::{Header, HttpUrl, Target};
@@ -26,7 +26,6 @@ use self::collector::{Collector, this_program};
 use super::load::{Live, stop_on_interrupt};
 use crate::cli::DemoArgs;
 
-const BADGES_PER_HOUSE: u32 = 20;
 /// Kept of each answer: a reading is shorter.
 const ANSWER_BYTES_MAX: usize = 4_096;
 

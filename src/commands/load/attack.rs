@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use houseful_load::attack::{self, Options, Outcome};
+use houseful_load::attack::{self, Options, Outcome, Targets};
 use houseful_load::duration::Go;
 use houseful_load::pacer::Pacer;
 use houseful_load::rate::Rate;
 use houseful_load::results::{Encoding, Writer};
-use houseful_load::targets::{self, Defaults, Header, Target};
+use houseful_load::targets::{self, Defaults, Header};
 
 use super::generate::parse_duration;
 use super::results::open_output;
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|text| text.parse().context("--header"))
         .collect::<anyhow::Result<Vec<Header>>>()?;
-    let targets = read_targets(&args.targets, headers)?;
+    let targets = read_targets(args, headers)?;
 
     let mut out = Writer::new(open_output(&args.output, Encoding::Gob)?, Encoding::Gob);
     let pacer = Pacer::new(rate, duration);
@@ -57,22 +57,29 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
             stop.abandon();
             failed = Some(error);
         }
-    })?;
+    });
     live.finish();
     failed.map_or(Ok(()), Err).and_then(|()| out.flush()).context("cannot write the results")?;
-    print_doubts(&outcome);
+    print_doubts(&outcome?);
     Ok(ExitCode::SUCCESS)
 }
 
-fn read_targets(name: &str, headers: Vec<Header>) -> anyhow::Result<Vec<Target>> {
+fn read_targets(args: &AttackArgs, headers: Vec<Header>) -> anyhow::Result<Targets> {
     let defaults = Defaults { headers, ..Defaults::default() };
-    let source: Box<dyn BufRead> = if name == "-" {
-        Box::new(io::stdin().lock())
+    let name = args.targets.as_str();
+    let source: Box<dyn BufRead + Send> = if name == "-" {
+        Box::new(BufReader::new(io::stdin()))
     } else {
         let file = File::open(name).with_context(|| format!("cannot open targets `{name}`"))?;
         Box::new(BufReader::new(file))
     };
-    Ok(targets::http::read(source, name, &defaults)?)
+    let name = if name == "-" { "stdin" } else { name };
+    let format = args.format.into();
+    Ok(if args.lazy {
+        Targets::Lazy(Box::new(targets::Reader::new(source, name, format, defaults)))
+    } else {
+        targets::read(source, name, format, &defaults)?.into()
+    })
 }
 
 /// What a reader of the report should know about the generator itself.
@@ -88,6 +95,9 @@ fn print_doubts(outcome: &Outcome) {
             "warning: {} requests waited for one of {} connections; raise --max-connections",
             outcome.waited, outcome.connections_peak
         ));
+    }
+    if outcome.ran_out {
+        say(format_args!("the targets ran out after {} requests", outcome.requests));
     }
     if outcome.abandoned > 0 {
         say(format_args!("warning: {} requests were given up without a result", outcome.abandoned));

@@ -12,8 +12,7 @@
 //! as it becomes free. All of it runs on one thread, hence `Rc` and `Cell`.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -25,11 +24,12 @@ use super::client::Failure;
 use super::client::connection::Connection;
 use super::client::request::append_head;
 use super::client::response::{Answer, Decoder, Keep};
-use super::{AttackError, Level, Options, Outcome};
+use super::endpoint::Endpoints;
+use super::supply::{Aim, Supply, Upcoming};
+use super::{AttackError, Level, Options, Outcome, Targets};
 use crate::duration::Go;
 use crate::pacer::Pacer;
 use crate::results::Record;
-use crate::targets::Target;
 
 /// A body up to this long is copied behind its head and sent in one piece.
 const BODY_LEN_COPIED: usize = 16 * 1024;
@@ -37,59 +37,25 @@ const BODY_LEN_COPIED: usize = 16 * 1024;
 /// So many records may lie about before a worker lets the main loop hand them out.
 const DONE_LEN_MAX: usize = 1_024;
 
-/// Targets with the addresses of their hosts.
-pub(super) struct Plan {
-    /// Each with the index of its endpoint.
-    targets: Vec<(Target, usize)>,
-    endpoints: Vec<Endpoint>,
-}
-
-struct Endpoint {
-    /// Host and port, as errors name it.
-    name: String,
-    addresses: Vec<SocketAddr>,
-}
-
-/// Resolves the hosts of all targets.
-pub(super) fn prepare(targets: Vec<Target>) -> Result<Plan, AttackError> {
-    if targets.is_empty() {
-        return Err(AttackError::NoTargets);
-    }
-    let mut endpoints = Vec::new();
-    let mut known: HashMap<(String, u16), usize> = HashMap::new();
-    let mut with_endpoints = Vec::with_capacity(targets.len());
-    for target in targets {
-        let key = (target.url.host().to_owned(), target.url.port());
-        let endpoint = match known.get(&key) {
-            Some(endpoint) => *endpoint,
-            None => {
-                endpoints.push(resolve(target.url.host(), target.url.port())?);
-                known.insert(key, endpoints.len() - 1);
-                endpoints.len() - 1
-            }
-        };
-        with_endpoints.push((target, endpoint));
-    }
-    Ok(Plan { targets: with_endpoints, endpoints })
-}
-
-fn resolve(host: &str, port: u16) -> Result<Endpoint, AttackError> {
-    let addresses = (host, port).to_socket_addrs();
-    let addresses =
-        addresses.map_err(|source| AttackError::Resolve { host: host.to_owned(), source })?;
-    Ok(Endpoint { name: format!("{host}:{port}"), addresses: addresses.collect() })
-}
-
 /// Runs the attack to its end. See [`super::run`].
 pub(super) async fn run(
-    plan: Plan,
+    targets: Targets,
     pacer: Pacer,
     options: Options,
     mut level: watch::Receiver<Level>,
     mut on_record: impl FnMut(Record),
-) -> std::io::Result<Outcome> {
-    let mut alarm = Alarm::new()?;
-    let engine = Rc::new(Engine::new(plan, pacer, options));
+) -> Result<Outcome, AttackError> {
+    let mut alarm = Alarm::new().map_err(AttackError::EventLoop)?;
+    let endpoints = Endpoints::default();
+    let supply = Supply::new(targets, &endpoints);
+    // What is known already should not cost the first requests their time.
+    for endpoint in endpoints.known() {
+        endpoint.addresses().await.map_err(|source| {
+            let host = endpoint.host().to_owned();
+            AttackError::Resolve { host, source }
+        })?;
+    }
+    let engine = Rc::new(Engine::new(supply, endpoints, pacer, options));
     let mut level_now = *level.borrow_and_update();
     let mut may_rise = true;
     let mut done = Vec::new();
@@ -103,13 +69,19 @@ pub(super) async fn run(
         let in_flight = engine.in_flight.get();
         let is_over = engine.is_over() && in_flight == 0 && engine.done.borrow().is_empty();
         if is_over || level_now == Level::Abandon {
+            if let Some(fault) = engine.supply.fault() {
+                return Err(AttackError::Targets(fault));
+            }
             let elapsed = engine.started.elapsed();
             return Ok(Outcome { abandoned: in_flight, elapsed, ..engine.outcome.get() });
         }
         let due = engine.next_due_for_main();
         tokio::select! {
             () = engine.wake.notified() => {}
-            rung = alarm.wait_until(due.unwrap_or(engine.started)), if due.is_some() => rung?,
+            rung = alarm.wait_until(due.unwrap_or(engine.started)), if due.is_some() => {
+                rung.map_err(AttackError::EventLoop)?;
+            }
+            () = poll_fn(|cx| engine.supply.poll_read(cx, &engine.endpoints)) => {}
             changed = level.changed(), if may_rise => match changed {
                 Ok(()) => level_now = *level.borrow_and_update(),
                 // Nobody is left to stop us.
@@ -120,9 +92,10 @@ pub(super) async fn run(
 }
 
 /// A request that a worker has taken up.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 struct Job {
     seq: u64,
+    aim: Rc<Aim>,
     /// Both since the start.
     due: Duration,
     taken: Duration,
@@ -131,14 +104,15 @@ struct Job {
 /// A task that owns at most one connection and carries one request at a time.
 struct Worker {
     /// Put here by the main loop while the worker is idle.
-    job: Cell<Option<Job>>,
+    job: RefCell<Option<Job>>,
     wake: Notify,
     /// Which endpoint its connection leads to.
     endpoint: Cell<usize>,
 }
 
 struct Engine {
-    plan: Plan,
+    supply: Supply,
+    endpoints: Endpoints,
     pacer: Pacer,
     options: Options,
     started: Instant,
@@ -157,9 +131,10 @@ struct Engine {
 }
 
 impl Engine {
-    fn new(plan: Plan, pacer: Pacer, options: Options) -> Engine {
+    fn new(supply: Supply, endpoints: Endpoints, pacer: Pacer, options: Options) -> Engine {
         Engine {
-            plan,
+            supply,
+            endpoints,
             pacer,
             options,
             started: Instant::now(),
@@ -181,14 +156,14 @@ impl Engine {
             if due > self.started.elapsed() {
                 return;
             }
-            let Some(worker) = self.free_worker(self.target(self.next_seq.get()).1) else {
+            let Upcoming::Ready(aim) = self.upcoming() else {
                 return;
             };
-            match self.take() {
-                Some(job) => worker.job.set(Some(job)),
-                // The plan ended between two looks at the clock; the worker finds nothing to do.
-                None => worker.job.set(None),
-            }
+            let Some(worker) = self.free_worker(aim.endpoint) else {
+                return;
+            };
+            // If the plan ended between two looks at the clock, the worker finds nothing to do.
+            *worker.job.borrow_mut() = self.take();
             worker.wake.notify_one();
         }
     }
@@ -198,18 +173,31 @@ impl Engine {
         if self.draining.get() {
             return None;
         }
-        self.pacer.due(self.next_seq.get(), self.started.elapsed())
+        let due = self.pacer.due(self.next_seq.get(), self.started.elapsed())?;
+        if matches!(self.upcoming(), Upcoming::Over) {
+            self.count(|outcome| outcome.ran_out = true);
+            return None;
+        }
+        Some(due)
+    }
+
+    fn upcoming(&self) -> Upcoming {
+        self.supply.upcoming(self.next_seq.get(), &self.endpoints)
     }
 
     fn is_over(&self) -> bool {
         self.next_due().is_none()
     }
 
-    /// When the main loop has to look again by itself. Not at all while every worker is busy:
-    /// the first to be free takes what is due.
+    /// When the main loop has to look again by itself. Not at all while every worker is busy,
+    /// since the first to be free takes what is due, nor while the next target is being read.
     fn next_due_for_main(&self) -> Option<Instant> {
         let all_busy = self.idle.borrow().is_empty() && !self.may_spawn();
-        if all_busy { None } else { self.next_due().and_then(|due| self.started.checked_add(due)) }
+        if all_busy || matches!(self.upcoming(), Upcoming::NotYet) {
+            None
+        } else {
+            self.next_due().and_then(|due| self.started.checked_add(due))
+        }
     }
 
     fn may_spawn(&self) -> bool {
@@ -227,7 +215,7 @@ impl Engine {
             return idle.pop();
         }
         let worker = Rc::new(Worker {
-            job: Cell::new(None),
+            job: RefCell::new(None),
             wake: Notify::new(),
             endpoint: Cell::new(endpoint),
         });
@@ -248,13 +236,17 @@ impl Engine {
         }
         let seq = self.next_seq.get();
         let due = self.pacer.due(seq, taken).filter(|due| *due <= taken)?;
+        let Upcoming::Ready(aim) = self.upcoming() else {
+            return None;
+        };
+        self.supply.advance();
         self.next_seq.set(seq + 1);
         self.in_flight.set(self.in_flight.get() + 1);
         self.count(|outcome| {
             outcome.requests += 1;
             outcome.slip_max = outcome.slip_max.max(taken - due);
         });
-        Some(Job { seq, due, taken })
+        Some(Job { seq, aim, due, taken })
     }
 
     /// As [`Engine::take`], for a worker that has just become free.
@@ -267,11 +259,6 @@ impl Engine {
         Some(job)
     }
 
-    fn target(&self, seq: u64) -> &(Target, usize) {
-        let targets = &self.plan.targets;
-        &targets[(seq % targets.len() as u64) as usize]
-    }
-
     fn count(&self, change: impl FnOnce(&mut Outcome)) {
         let mut outcome = self.outcome.get();
         change(&mut outcome);
@@ -282,14 +269,14 @@ impl Engine {
     /// if it can be used again.
     async fn answer(
         &self,
-        seq: u64,
+        job: &Job,
         worker: &Worker,
         connection: &mut Option<Connection>,
         request: &mut Vec<u8>,
     ) -> Result<Answer, Failure> {
-        let (target, endpoint) = self.target(seq);
+        let Aim { target, endpoint } = &*job.aim;
         request.clear();
-        append_head(request, target, seq, &self.options);
+        append_head(request, target, job.seq, &self.options);
         let rest: &[u8] = if target.body.len() <= BODY_LEN_COPIED {
             request.extend_from_slice(&target.body);
             &[]
@@ -324,17 +311,20 @@ impl Engine {
     }
 
     async fn open(&self, endpoint: usize, worker: &Worker) -> Result<Connection, Failure> {
-        let Endpoint { name, addresses } = &self.plan.endpoints[endpoint];
-        let connection = Connection::open(name, addresses).await?;
+        let to = self.endpoints.get(endpoint);
+        let resolved = to.addresses().await;
+        let addresses =
+            resolved.map_err(|source| Failure::Resolve { host: to.host().to_owned(), source })?;
+        let connection = Connection::open(&to.name, addresses).await?;
         worker.endpoint.set(endpoint);
         self.count(|outcome| outcome.connections_opened += 1);
         Ok(connection)
     }
 
     /// Hands the main loop what became of `job`: an answer, or the text of an error.
-    fn finish(&self, job: Job, result: Result<Answer, String>) {
+    fn finish(&self, job: &Job, result: Result<Answer, String>) {
         let latency = self.started.elapsed().saturating_sub(job.due);
-        let target = &self.target(job.seq).0;
+        let target = &job.aim.target;
         let timestamp_ns = self.started_ns + job.due.as_nanos() as i128;
         let mut record = Record {
             attack: self.options.name.clone(),
@@ -377,8 +367,8 @@ async fn work(engine: Rc<Engine>, worker: Rc<Worker>) {
     let mut request = Vec::new();
     let mut next = worker.job.take();
     while let Some(job) = next {
-        let result = perform(&engine, job, &worker, &mut connection, &mut request).await;
-        engine.finish(job, result);
+        let result = perform(&engine, &job, &worker, &mut connection, &mut request).await;
+        engine.finish(&job, result);
         if engine.done.borrow().len() >= DONE_LEN_MAX {
             tokio::task::yield_now().await;
         }
@@ -398,12 +388,12 @@ async fn work(engine: Rc<Engine>, worker: Rc<Worker>) {
 /// Answers one job in time, or says why not.
 async fn perform(
     engine: &Engine,
-    job: Job,
+    job: &Job,
     worker: &Worker,
     connection: &mut Option<Connection>,
     request: &mut Vec<u8>,
 ) -> Result<Answer, String> {
-    let answer = engine.answer(job.seq, worker, connection, request);
+    let answer = engine.answer(job, worker, connection, request);
     let Some(timeout) = engine.options.timeout else {
         return answer.await.map_err(|failure| failure.to_string());
     };

@@ -15,7 +15,9 @@
 
 mod alarm;
 mod client;
+mod endpoint;
 mod engine;
+mod supply;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -26,7 +28,22 @@ use tokio::sync::watch;
 
 use crate::pacer::Pacer;
 use crate::results::Record;
-use crate::targets::Target;
+use crate::targets::{ReadError, Target};
+
+/// What an attack sends.
+pub enum Targets {
+    /// These in turn, from the first again after the last.
+    Eager(Vec<Target>),
+    /// Each once, read while the attack runs, by a thread of its own. When they run out, so does
+    /// the attack.
+    Lazy(Box<dyn Iterator<Item = Result<Target, ReadError>> + Send>),
+}
+
+impl From<Vec<Target>> for Targets {
+    fn from(targets: Vec<Target>) -> Targets {
+        Targets::Eager(targets)
+    }
+}
 
 /// How an attack sends. The defaults are vegeta's where it has the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +97,8 @@ pub struct Outcome {
     pub connections_peak: usize,
     /// The greatest [`Record::slip`].
     pub slip_max: Duration,
+    /// Whether the plan had more to send when the targets ran out.
+    pub ran_out: bool,
     /// From the start to the last answer.
     pub elapsed: Duration,
 }
@@ -103,6 +122,9 @@ pub enum AttackError {
         /// What the resolver says.
         source: io::Error,
     },
+    /// The next target cannot be read. What was sent before has been handed out.
+    #[error("cannot read the next target")]
+    Targets(#[source] ReadError),
     /// The system gives no event loop or timer.
     #[error("cannot start the attack's event loop")]
     EventLoop(#[source] io::Error),
@@ -151,22 +173,23 @@ impl Stop {
     }
 }
 
-/// Attacks `targets` in turn, from the first again after the last, until `pacer` ends or `stop`
-/// says so, then waits for what is under way.
+/// Sends `targets` until `pacer` ends, they run out, or `stop` says so, then waits for what is
+/// under way.
 ///
 /// `on_record` gets the record of each request when that is over, in that order. It runs between sends on this
 /// thread, so it has to be quick: what it takes is [`Record::slip`] to others.
 ///
 /// # Errors
 ///
-/// See [`AttackError`]; all are found before the first request. A server that cannot be reached
+/// See [`AttackError`]; all but a bad target of [`Targets::Lazy`] are found before the first
+/// request. A server that cannot be reached
 /// is none: it is a record with code 0.
 ///
 /// # Panics
 ///
 /// When called from inside an async runtime; give it a thread of its own.
 pub fn run(
-    targets: Vec<Target>,
+    targets: impl Into<Targets>,
     pacer: Pacer,
     options: &Options,
     stop: &Stop,
@@ -176,13 +199,22 @@ pub fn run(
     if !name.bytes().all(|b| b.is_ascii_graphic() || b == b' ') || name.trim() != name {
         return Err(AttackError::Name(name.to_owned()));
     }
-    let plan = engine::prepare(targets)?;
+    let targets = targets.into();
+    if matches!(&targets, Targets::Eager(targets) if targets.is_empty()) {
+        return Err(AttackError::NoTargets);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(tokio::runtime::LocalOptions::default())
         .map_err(AttackError::EventLoop)?;
-    let outcome =
-        runtime.block_on(engine::run(plan, pacer, options.clone(), stop.0.subscribe(), on_record));
-    // A resolver or connection left behind is nobody's business any more.
-    outcome.map_err(AttackError::EventLoop)
+    let outcome = runtime.block_on(engine::run(
+        targets,
+        pacer,
+        options.clone(),
+        stop.0.subscribe(),
+        on_record,
+    ));
+    // A resolver that is left behind is nobody's business any more.
+    runtime.shutdown_background();
+    outcome
 }

@@ -12,6 +12,8 @@ use response::Fault;
 /// nothing that differs between requests with the same cause.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
+    #[error("cannot resolve `{host}`: {source}")]
+    Resolve { host: String, source: io::Error },
     #[error("cannot connect to `{to}`: {}", cause(.source))]
     Connect { to: String, source: io::Error },
     #[error("cannot send the request: {}", cause(.0))]

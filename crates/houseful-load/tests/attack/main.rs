@@ -1,5 +1,7 @@
 //! Attacks a small real server and looks at what the server saw.
 
+mod lazy;
+#[path = "../server/mod.rs"]
 mod server;
 
 use std::collections::BTreeMap;

@@ -286,6 +286,14 @@ impl From<TargetFormat> for Format {
 /// have one dash, as in vegeta.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Rates:
+  400, 50/1m             constant
+  linear(0, 400)         evenly from one to the other, over --duration
+  sine(400, 100, 1m)     around a mean: mean, amplitude, period
+  poisson(400)           by chance, 400 on average
+  100/s for 30s, 200/s for 30s     steps, which need no --duration
+  0, infinity            as fast as --max-workers allow
+
 Examples:
   houseful load attack -targets=targets.txt -rate=400 -duration=10s | houseful load report
   houseful load attack --targets targets.txt --rate 600/1m --duration 5s --output results.gob")]
@@ -306,10 +314,10 @@ pub(crate) struct AttackArgs {
     /// Read targets as they are needed, and each once; else all at first, and in turn
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) lazy: bool,
-    /// Requests per second, or per a time: 400, 50/1m
+    /// Requests per second, or per a time: 400, 50/1m; or one of the shapes below
     #[arg(long, default_value = "50/1s", value_name = "N[/TIME]")]
     pub(crate) rate: String,
-    /// How long; 0 is for ever
+    /// How long; 0 is for ever, or as long as the steps
     #[arg(long, default_value = "0", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) duration: String,
     /// Sent as X-Vegeta-Attack, and kept in each result

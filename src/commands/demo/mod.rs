@@ -131,7 +131,7 @@ fn play(plan: &Plan, payloads: &[Arc<Payload>], stop: &Stop) -> anyhow::Result<V
         })
         .collect();
     let summary = plan.summary();
-    let pacer = Pacer::new(summary.rate().parse()?, Some(summary.duration));
+    let pacer = Pacer::new(summary.rate().parse()?, Some(summary.duration))?;
     let options = Options {
         body_max: Some(ANSWER_BYTES_MAX),
         keep_headers: false,

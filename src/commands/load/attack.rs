@@ -44,7 +44,7 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
     let targets = read_targets(args, headers)?;
 
     let mut out = Writer::new(open_output(&args.output, Encoding::Gob)?, Encoding::Gob);
-    let pacer = Pacer::new(rate, duration);
+    let pacer = Pacer::new(rate, duration).context("--rate")?;
     let mut live = Live::new(pacer.requests_total());
     let stop = stop_on_interrupt()?;
     let mut failed = None;

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! What waits for a connection is no queue but a number: requests leave in order, so all from
-//! `next_seq` on are still to be sent. When all workers are busy, each takes the next due request
+//! the schedule's next on are still to be sent. When all workers are busy, each takes the next due request
 //! as it becomes free. All of it runs on one thread, hence `Rc` and `Cell`.
 
 use std::cell::{Cell, RefCell};
@@ -28,7 +28,7 @@ use super::endpoint::Endpoints;
 use super::supply::{Aim, Supply, Upcoming};
 use super::{AttackError, Level, Options, Outcome, Targets};
 use crate::duration::Go;
-use crate::pacer::Pacer;
+use crate::pacer::{Pacer, Schedule};
 use crate::results::Record;
 
 /// A body up to this long is copied behind its head and sent in one piece.
@@ -113,12 +113,11 @@ struct Worker {
 struct Engine {
     supply: Supply,
     endpoints: Endpoints,
-    pacer: Pacer,
+    schedule: RefCell<Schedule>,
     options: Options,
     started: Instant,
     started_ns: i128,
 
-    next_seq: Cell<u64>,
     draining: Cell<bool>,
     in_flight: Cell<u64>,
     workers: Cell<usize>,
@@ -135,11 +134,10 @@ impl Engine {
         Engine {
             supply,
             endpoints,
-            pacer,
+            schedule: RefCell::new(Schedule::new(pacer)),
             options,
             started: Instant::now(),
             started_ns: Timestamp::now().as_nanosecond(),
-            next_seq: Cell::new(0),
             draining: Cell::new(false),
             in_flight: Cell::new(0),
             workers: Cell::new(0),
@@ -173,7 +171,7 @@ impl Engine {
         if self.draining.get() {
             return None;
         }
-        let due = self.pacer.due(self.next_seq.get(), self.started.elapsed())?;
+        let due = self.schedule.borrow().due(self.started.elapsed())?;
         if matches!(self.upcoming(), Upcoming::Over) {
             self.count(|outcome| outcome.ran_out = true);
             return None;
@@ -182,7 +180,7 @@ impl Engine {
     }
 
     fn upcoming(&self) -> Upcoming {
-        self.supply.upcoming(self.next_seq.get(), &self.endpoints)
+        self.supply.upcoming(self.schedule.borrow().sent(), &self.endpoints)
     }
 
     fn is_over(&self) -> bool {
@@ -234,13 +232,13 @@ impl Engine {
         if self.draining.get() {
             return None;
         }
-        let seq = self.next_seq.get();
-        let due = self.pacer.due(seq, taken).filter(|due| *due <= taken)?;
+        let due = self.schedule.borrow().due(taken).filter(|due| *due <= taken)?;
         let Upcoming::Ready(aim) = self.upcoming() else {
             return None;
         };
         self.supply.advance();
-        self.next_seq.set(seq + 1);
+        let seq = self.schedule.borrow().sent();
+        self.schedule.borrow_mut().advance();
         self.in_flight.set(self.in_flight.get() + 1);
         self.count(|outcome| {
             outcome.requests += 1;

@@ -36,7 +36,7 @@ fn attack(
     mut on_record: impl FnMut(&Record),
 ) -> (usize, Result<Outcome, AttackError>) {
     let reader = Reader::new(BufReader::new(source), "t", Format::Http, Defaults::default());
-    let pacer = Pacer::new(rate.parse().unwrap(), Some(Duration::from_secs(60)));
+    let pacer = Pacer::new(rate.parse().unwrap(), Some(Duration::from_secs(60))).unwrap();
     let (targets, options) = (Targets::Lazy(Box::new(reader)), Options::default());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut records = 0;

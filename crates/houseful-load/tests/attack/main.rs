@@ -33,7 +33,7 @@ fn get(url: &str) -> Vec<Target> {
 }
 
 fn pacer(rate: &str, duration_ms: u64) -> Pacer {
-    Pacer::new(rate.parse().unwrap(), Some(Duration::from_millis(duration_ms)))
+    Pacer::new(rate.parse().unwrap(), Some(Duration::from_millis(duration_ms))).unwrap()
 }
 
 fn attack(targets: Vec<Target>, pacer: Pacer, options: &Options) -> (Vec<Record>, Outcome) {
@@ -389,7 +389,7 @@ fn stops_when_told() {
     });
     for abandon in [false, true] {
         let stop = Stop::new();
-        let for_ever = Pacer::new("100".parse().unwrap(), None);
+        let for_ever = Pacer::new("100".parse().unwrap(), None).unwrap();
         let before = server.requests().len();
         let stopper = thread::spawn({
             let (stop, seen) = (stop.clone(), server.seen());

@@ -329,7 +329,10 @@ pub(crate) struct AttackArgs {
     /// How long to wait for an answer
     #[arg(long, default_value = "30s", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) timeout: String,
-    /// At most this many connections at once
+    /// At most this many requests under way at once [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_workers: Option<usize>,
+    /// At most this many connections at once, to all hosts together [default: 1000]
     #[arg(long, value_name = "N")]
     pub(crate) max_connections: Option<usize>,
     /// Where results go; `-` is stdout

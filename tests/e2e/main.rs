@@ -18,6 +18,7 @@ mod help;
 mod import;
 mod kill;
 mod lists;
+mod load;
 mod metrics;
 mod moved;
 mod one_serve;

@@ -26,7 +26,7 @@
 //! let pacer = Pacer::new("400".parse()?, Some(Duration::from_secs(60)))?;
 //! let mut metrics = Metrics::new();
 //! let stop = attack::Stop::new();
-//! attack::run(targets, pacer, &attack::Options::default(), &stop, |record| metrics.add(&record))?;
+//! attack::run(targets, pacer, &attack::Options::default(), &stop, |record| metrics.add(record))?;
 //! reports::text::write(&mut std::io::stdout(), &metrics.summary())?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

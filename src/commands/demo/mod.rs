@@ -138,11 +138,11 @@ fn play(plan: &Plan, payloads: &[Arc<Payload>], stop: &Stop) -> anyhow::Result<V
         timeout: Some(Duration::from_secs(30)),
         ..Options::default()
     };
-    let mut live = Live::new(pacer.requests_total());
+    let mut live = Live::new(&pacer);
     let mut hits = Vec::with_capacity(targets.len());
     attack::run(targets, pacer, &options, stop, |record| {
-        live.hit(record.code);
-        hits.push(record);
+        live.hit(record);
+        hits.push(record.clone());
     })?;
     live.finish();
     Ok(hits)

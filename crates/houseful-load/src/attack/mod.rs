@@ -14,10 +14,12 @@
 //! once, at the start.
 
 mod alarm;
+mod busy;
 mod client;
 mod endpoint;
 mod engine;
 mod supply;
+mod worker;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -29,6 +31,10 @@ use tokio::sync::watch;
 use crate::pacer::Pacer;
 use crate::results::Record;
 use crate::targets::{ReadError, Target};
+
+/// How late a request may leave for the generator's own sake. After a longer pause (a machine that
+/// slept, a process that was stopped) no more than this is caught up with; the rest is unsent.
+pub const CATCH_UP_MAX: Duration = Duration::from_secs(1);
 
 /// What an attack sends.
 pub enum Targets {
@@ -82,8 +88,14 @@ impl Default for Options {
 /// What an attack amounts to, beside its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Outcome {
-    /// Requests taken up; each but the abandoned has been handed out as a [`Record`].
+    /// Requests taken up or given up; each but the abandoned has been handed out as a [`Record`].
     pub requests: u64,
+    /// Of them those that were never sent: no connection became free in time, or the generator
+    /// was later than [`CATCH_UP_MAX`].
+    pub unsent: u64,
+    /// Of them those that left, or were given up, more than [`LATE`](crate::metrics::LATE) after
+    /// their time.
+    pub late: u64,
     /// Requests that were under way when the attack was abandoned: they have no record.
     pub abandoned: u64,
     /// Requests that left late because [`Options::connections_max`] were in use.
@@ -97,10 +109,22 @@ pub struct Outcome {
     pub connections_peak: usize,
     /// The greatest [`Record::slip`].
     pub slip_max: Duration,
+    /// The greatest [`Record::queued`].
+    pub queued_max: Duration,
+    /// For how long the generator's thread had no rest.
+    pub at_limit: Duration,
     /// Whether the plan had more to send when the targets ran out.
     pub ran_out: bool,
     /// From the start to the last answer.
     pub elapsed: Duration,
+}
+
+impl Outcome {
+    /// Whether the load was the one that was asked for: every request of the plan sent, and 99 %
+    /// of them no later than [`LATE`](crate::metrics::LATE).
+    pub fn is_rate_held(&self) -> bool {
+        self.unsent == 0 && self.late.saturating_mul(100) <= self.requests
+    }
 }
 
 /// Why an attack does not start, or breaks off.
@@ -164,6 +188,11 @@ impl Stop {
         self.raise(Level::Abandon);
     }
 
+    /// Whether the attack was told to end early.
+    pub fn is_told(&self) -> bool {
+        *self.0.borrow() > Level::Send
+    }
+
     fn raise(&self, to: Level) {
         self.0.send_if_modified(|level| {
             let higher = *level < to;
@@ -176,8 +205,8 @@ impl Stop {
 /// Sends `targets` until `pacer` ends, they run out, or `stop` says so, then waits for what is
 /// under way.
 ///
-/// `on_record` gets the record of each request when that is over, in that order. It runs between sends on this
-/// thread, so it has to be quick: what it takes is [`Record::slip`] to others.
+/// `on_record` gets the record of each request when that is over, in that order. It runs between
+/// sends on this thread, so it has to be quick: what it takes is [`Record::slip`] to others.
 ///
 /// # Errors
 ///
@@ -193,7 +222,7 @@ pub fn run(
     pacer: Pacer,
     options: &Options,
     stop: &Stop,
-    on_record: impl FnMut(Record),
+    on_record: impl FnMut(&Record),
 ) -> Result<Outcome, AttackError> {
     let name = options.name.as_str();
     if !name.bytes().all(|b| b.is_ascii_graphic() || b == b' ') || name.trim() != name {

@@ -138,6 +138,31 @@ impl Pacer {
         self.duration
     }
 
+    /// How many requests a second are asked for at this time; `None` for as many as possible.
+    pub fn per_second_at(&self, elapsed: Duration) -> Option<f64> {
+        Some(match &self.rate {
+            Rate::AsFastAsPossible => return None,
+            Rate::Constant(frequency) | Rate::Poisson { frequency, .. } => frequency.per_second(),
+            Rate::Linear { from, to } => {
+                let over_s = self.duration.unwrap_or_default().as_secs_f64();
+                let passed = (elapsed.as_secs_f64() / over_s).clamp(0.0, 1.0);
+                from.per_second() + (to.per_second() - from.per_second()) * passed
+            }
+            Rate::Sine { mean, amplitude, period } => {
+                let phase = std::f64::consts::TAU * elapsed.as_secs_f64() / period.as_secs_f64();
+                mean.per_second() + amplitude.per_second() * phase.sin()
+            }
+            Rate::Steps(steps) => {
+                let mut end = Duration::ZERO;
+                let now = steps.iter().find(|step| {
+                    end += step.duration;
+                    elapsed < end
+                });
+                now.or(steps.last())?.frequency.per_second()
+            }
+        })
+    }
+
     /// How fast it sends.
     pub fn rate(&self) -> &Rate {
         &self.rate

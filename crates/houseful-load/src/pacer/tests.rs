@@ -137,6 +137,28 @@ fn chance_keeps_its_mean_and_its_spread_and_repeats() {
 }
 
 #[test]
+fn says_what_is_asked_at_a_time() {
+    for (rate, seconds, at_ms, per_second) in [
+        ("50/1m", 60, 1_000, Some(50.0 / 60.0)),
+        ("linear(0, 100)", 10, 2_500, Some(25.0)),
+        ("linear(100, 0)", 10, 2_500, Some(75.0)),
+        ("linear(100, 0)", 10, 99_000, Some(0.0)),
+        ("sine(100, 50, 4s)", 10, 1_000, Some(150.0)),
+        ("sine(100, 50, 4s)", 10, 7_000, Some(50.0)),
+        ("poisson(7)", 10, 1, Some(7.0)),
+        ("infinity", 10, 1, None),
+    ] {
+        let found = pacer(rate, seconds).per_second_at(Duration::from_millis(at_ms));
+        let near = found.zip(per_second).map(|(found, want)| (found - want).abs() < 1e-9);
+        assert!(near.unwrap_or(found == per_second), "{rate} after {at_ms} ms: {found:?}");
+    }
+    let steps = steps("1 for 1s, 2 for 1s");
+    for (at_ms, per_second) in [(999, 1.0), (1_000, 2.0), (9_000, 2.0)] {
+        assert_eq!(steps.per_second_at(Duration::from_millis(at_ms)), Some(per_second));
+    }
+}
+
+#[test]
 fn without_an_end_goes_on() {
     let pacer = Pacer::new("400".parse().unwrap(), None).unwrap();
     assert_eq!(pacer.requests_total(), None);

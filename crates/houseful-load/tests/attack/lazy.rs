@@ -42,7 +42,7 @@ fn attack(
     let mut records = 0;
     let outcome = attack::run(targets, pacer, &options, &Stop::new(), |record| {
         records += 1;
-        on_record(&record);
+        on_record(record);
     });
     (records, outcome)
 }
@@ -96,7 +96,7 @@ fn a_bad_one_ends_the_attack_after_those_before_it() {
 #[test]
 fn a_host_without_an_address_is_a_result() {
     let (records, outcome) = attack(&b"GET http://no-such-host.invalid/\n"[..], "100", |record| {
-        let text = "cannot resolve `no-such-host.invalid`: ";
+        let text = "dns: cannot resolve `no-such-host.invalid`: ";
         assert!(record.code == 0 && record.error.starts_with(text), "{}", record.error);
     });
     assert_eq!((records, outcome.unwrap().requests), (1, 1));

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use houseful_load::targets::Format;
 
 use crate::config::{SettingsArgs, StoreArgs, WriterArgs};
 
@@ -216,19 +217,23 @@ pub(crate) enum LoadCommand {
 
 /// Write the targets of a load test, and say what they are
 ///
-/// Writes targets.txt and vegeta_data/ with one file for each distinct payload.
-/// Targets stand in the order of real time: second by second, badge by badge, a
-/// badge's Pis one after the other.
+/// Writes targets.txt and vegeta_data/ with one file for each distinct payload,
+/// or targets.json, which holds all. Targets stand in the order of real time:
+/// second by second, badge by badge, a badge's Pis one after the other.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   houseful load generate
-  houseful load generate --badges 200 --directory ten-houses
+  houseful load generate --houses 10 --directory ten-houses
+  houseful load generate --stream | houseful load attack -lazy -format json -duration 2s > r.gob
   houseful load generate --force --url http://127.0.0.1:6540/rssi_readings")]
 pub(crate) struct GenerateArgs {
     /// Badges, 20 to a house
     #[arg(long, default_value_t = 100)]
     pub(crate) badges: u32,
+    /// Houses of 20 badges, instead of --badges
+    #[arg(long, value_name = "N", conflicts_with = "badges")]
+    pub(crate) houses: Option<u32>,
     /// Pis of each house
     #[arg(long, default_value_t = 4)]
     pub(crate) pis: u32,
@@ -250,12 +255,33 @@ pub(crate) struct GenerateArgs {
     /// Where the emissions go
     #[arg(long, default_value = "http://127.0.0.1:6540/rssi_readings", value_name = "URL")]
     pub(crate) url: String,
+    /// How to write the targets; json has bodies in them [default: http]
+    #[arg(long, value_enum, value_name = "http|json", hide_possible_values = true)]
+    pub(crate) format: Option<TargetFormat>,
+    /// Print JSON targets to stdout, without end, for `attack -lazy -format json`
+    #[arg(long, conflicts_with_all = ["seconds", "directory", "force"])]
+    pub(crate) stream: bool,
     /// Where to write; nothing outside is touched
     #[arg(long, default_value = ".", value_name = "DIRECTORY")]
     pub(crate) directory: PathBuf,
     /// Replace what an earlier run wrote there
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TargetFormat {
+    Http,
+    Json,
+}
+
+impl From<TargetFormat> for Format {
+    fn from(format: TargetFormat) -> Format {
+        match format {
+            TargetFormat::Http => Format::Http,
+            TargetFormat::Json => Format::Json,
+        }
+    }
 }
 
 /// Send targets on schedule, and write a result for each
@@ -267,17 +293,38 @@ pub(crate) struct GenerateArgs {
 /// have one dash, as in vegeta.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Rates:
+  400, 50/1m             constant
+  linear(0, 400)         evenly from one to the other, over --duration
+  sine(400, 100, 1m)     around a mean: mean, amplitude, period
+  poisson(400)           by chance, 400 on average
+  100/s for 30s, 200/s for 30s     steps, which need no --duration
+  0, infinity            as fast as --max-workers allow
+
 Examples:
   houseful load attack -targets=targets.txt -rate=400 -duration=10s | houseful load report
   houseful load attack --targets targets.txt --rate 600/1m --duration 5s --output results.gob")]
 pub(crate) struct AttackArgs {
-    /// Targets in vegeta's http format; `-` is stdin
+    /// Targets, as vegeta has them; `-` is stdin
     #[arg(long, default_value = "-", value_name = "FILE")]
     pub(crate) targets: String,
-    /// Requests per second, or per a time: 400, 50/1m
+    /// How they are written: http (`METHOD URL`, headers, `@file`) or json (one
+    /// object a line)
+    #[arg(
+        long,
+        value_enum,
+        default_value = "http",
+        value_name = "http|json",
+        hide_possible_values = true
+    )]
+    pub(crate) format: TargetFormat,
+    /// Read targets as they are needed, and each once; else all at first, and in turn
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
+    pub(crate) lazy: bool,
+    /// Requests per second, or per a time: 400, 50/1m; or one of the shapes below
     #[arg(long, default_value = "50/1s", value_name = "N[/TIME]")]
     pub(crate) rate: String,
-    /// How long; 0 is for ever
+    /// How long; 0 is for ever, or as long as the steps
     #[arg(long, default_value = "0", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) duration: String,
     /// Sent as X-Vegeta-Attack, and kept in each result
@@ -289,7 +336,10 @@ pub(crate) struct AttackArgs {
     /// How long to wait for an answer
     #[arg(long, default_value = "30s", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) timeout: String,
-    /// At most this many connections at once
+    /// At most this many requests under way at once [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_workers: Option<usize>,
+    /// At most this many connections at once, to all hosts together [default: 1000]
     #[arg(long, value_name = "N")]
     pub(crate) max_connections: Option<usize>,
     /// Where results go; `-` is stdout

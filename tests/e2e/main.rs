@@ -20,6 +20,7 @@ mod help;
 mod import;
 mod kill;
 mod lists;
+mod load;
 mod man;
 mod metrics;
 mod moved;

@@ -35,7 +35,7 @@ fn shown(readme: &str) -> Vec<Shown> {
 /// What differs from run to run is taken out: durations, and in a report's
 /// line about them all numbers; times of day; ports.
 fn settled(output: &str) -> String {
-    let measured = ["Requests", "Duration", "Latencies", "Bytes"];
+    let measured = ["Requests", "Duration", "Latencies", "Bytes", "Slip", "Limit"];
     let digits_out = |line: &str| {
         let mut settled = String::new();
         for c in line.chars() {

@@ -17,10 +17,11 @@ use crate::support::{require, temp_dir};
 fn play(dir: &Path, badges: u32, seconds: u32, url: &str) -> Value {
     let rate = badges * 4;
     let program = env!("CARGO_BIN_EXE_houseful");
+    // 1: on a busy machine the generator may be late; what was sent and answered is still exact.
     let script = format!(
         "set -euo pipefail
         '{program}' load generate --badges {badges} --seconds {seconds} --url {url} > plan
-        '{program}' load attack -targets=targets.txt -rate={rate} -duration={seconds}s -output results.gob
+        '{program}' load attack -targets=targets.txt -rate={rate} -duration={seconds}s -output results.gob || [ $? = 1 ]
         '{program}' load report -type=json results.gob"
     );
     let output = Command::new("bash").args(["-c", &script]).current_dir(dir).output().unwrap();

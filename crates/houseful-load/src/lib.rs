@@ -23,10 +23,10 @@
 //!
 //! let file = BufReader::new(File::open("targets.txt")?);
 //! let targets = targets::http::read(file, "targets.txt", &targets::Defaults::default())?;
-//! let pacer = Pacer::new("400".parse()?, Some(Duration::from_secs(60)));
+//! let pacer = Pacer::new("400".parse()?, Some(Duration::from_secs(60)))?;
 //! let mut metrics = Metrics::new();
 //! let stop = attack::Stop::new();
-//! attack::run(targets, pacer, &attack::Options::default(), &stop, |record| metrics.add(&record))?;
+//! attack::run(targets, pacer, &attack::Options::default(), &stop, |record| metrics.add(record))?;
 //! reports::text::write(&mut std::io::stdout(), &metrics.summary())?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

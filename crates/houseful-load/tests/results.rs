@@ -28,6 +28,7 @@ fn expected(mut record: Record, encoding: Encoding) -> Record {
     }
     if encoding == Encoding::Csv {
         record.slip = None;
+        record.queued = Duration::ZERO;
         if let Some(headers) = &mut record.headers {
             headers.retain(|_, values| !values.is_empty());
         }
@@ -45,12 +46,19 @@ fn any_record() -> impl Strategy<Value = Record> {
     let texts =
         ("\\PC{0,8}|[\\x00-\\x7f\u{2028}<>&]{0,8}", "[\\PC\"\n,]{0,8}", "[A-Z]{0,8}", "\\PC{0,8}");
     let ns = 0..=i64::MAX as u64;
-    let numbers =
-        (any::<u64>(), any::<u16>(), ns.clone(), any::<u64>(), any::<u64>(), prop::option::of(ns));
-    (texts, numbers, any::<i64>(), any::<Option<Vec<u8>>>(), any_headers()).prop_map(
+    let numbers = (
+        any::<u64>(),
+        any::<u16>(),
+        ns.clone(),
+        any::<u64>(),
+        any::<u64>(),
+        prop::option::of(ns.clone()),
+    );
+    (texts, numbers, ns, any::<i64>(), any::<Option<Vec<u8>>>(), any_headers()).prop_map(
         |(
             (attack, error, method, url),
             (seq, code, latency, bytes_out, bytes_in, slip),
+            queued,
             time_ns,
             body,
             headers,
@@ -68,6 +76,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             url,
             headers,
             slip: slip.map(Duration::from_nanos),
+            queued: Duration::from_nanos(queued),
         },
     )
 }
@@ -87,6 +96,7 @@ fn record(seq: u64) -> Record {
         url: "http://localhost/".into(),
         headers: Some([("A".into(), vec!["1".into(), "2".into()])].into()),
         slip: Some(Duration::ZERO),
+        queued: Duration::ZERO,
     }
 }
 

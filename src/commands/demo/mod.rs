@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use houseful_load::attack::{self, Options, Stop};
 use houseful_load::metrics::Metrics;
 use houseful_load::pacer::Pacer;
-use houseful_load::plan::{Plan, Summary};
+use houseful_load::plan::{BADGES_PER_HOUSE, Plan, Summary};
 use houseful_load::reports;
 use houseful_load::results::Record;
 use houseful_load::targets::{Header, HttpUrl, Target};
@@ -26,7 +26,6 @@ use self::collector::{Collector, this_program};
 use super::load::{Live, stop_on_interrupt};
 use crate::cli::DemoArgs;
 
-const BADGES_PER_HOUSE: u32 = 20;
 /// Kept of each answer: a reading is shorter.
 const ANSWER_BYTES_MAX: usize = 4_096;
 
@@ -145,14 +144,14 @@ fn targets(plan: &Plan, payloads: &[Arc<Payload>]) -> anyhow::Result<Vec<Target>
 }
 
 fn play(summary: &Summary, targets: Vec<Target>, stop: &Stop) -> anyhow::Result<Vec<Record>> {
-    let pacer = Pacer::new(summary.rate().parse()?, Some(summary.duration));
+    let pacer = Pacer::new(summary.rate().parse()?, Some(summary.duration))?;
     let options =
         Options { body_max: Some(ANSWER_BYTES_MAX), keep_headers: false, ..Options::default() };
-    let mut live = Live::new(pacer.requests_total());
+    let mut live = Live::new(&pacer);
     let mut hits = Vec::with_capacity(targets.len());
     attack::run(targets, pacer, &options, stop, |record| {
-        live.hit(record.code);
-        hits.push(record);
+        live.hit(record);
+        hits.push(record.clone());
     })?;
     live.finish();
     Ok(hits)

@@ -30,7 +30,7 @@ pub(super) fn stay(
 ) -> anyhow::Result<()> {
     print(format_args!("\nstaying      until Ctrl-C; the houses play on at {}/\n", collector.url))?;
     let rounds = u32::try_from(READINGS_MAX / summary.payloads.max(1)).unwrap_or(u32::MAX);
-    let pacer = Pacer::new(summary.rate().parse()?, Some(summary.duration * rounds));
+    let pacer = Pacer::new(summary.rate().parse()?, Some(summary.duration * rounds))?;
     let options = Options { keep_headers: false, ..Options::default() };
     let mut codes: BTreeMap<u16, u64> = BTreeMap::new();
     attack::run(targets, pacer, &options, stop, |record| {
@@ -39,10 +39,10 @@ pub(super) fn stay(
             stop.abandon();
         }
     })?;
-    if !stop.is_raised() {
+    if !stop.is_told() {
         print(format_args!("silent       the houses played long enough; the page stays\n"))?;
     }
-    while !stop.is_raised() && !collector.has_ended() {
+    while !stop.is_told() && !collector.has_ended() {
         std::thread::sleep(LOOK);
     }
     collector.stop()?;

@@ -4,24 +4,21 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::Context;
-use houseful_load::attack::{self, Options, Outcome};
+use anyhow::{Context, bail};
+use houseful_load::attack::{self, Options, Outcome, Targets};
 use houseful_load::duration::Go;
+use houseful_load::metrics::{LATE, Slips};
 use houseful_load::pacer::Pacer;
 use houseful_load::rate::Rate;
 use houseful_load::results::{Encoding, Writer};
-use houseful_load::targets::{self, Defaults, Header, Target};
+use houseful_load::targets::{self, Defaults, Header};
 
 use super::generate::parse_duration;
 use super::results::open_output;
 use super::{Live, stop_on_interrupt};
 use crate::cli::AttackArgs;
 use crate::say;
-
-/// A send this late is worth a word: the report's latencies contain it.
-const SLIP_WORTH_A_WORD: Duration = Duration::from_millis(50);
 
 /// Checks the flags, reads the targets, sends them.
 pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
@@ -32,64 +29,106 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
         timeout: Some(parse_duration("--timeout", &args.timeout)?).filter(|t| !t.is_zero()),
         ..Options::default()
     };
-    if let Some(max) = args.max_connections {
-        options.connections_max = NonZeroUsize::new(max)
-            .context("--max-connections: expected a number from 1, found 0")?;
+    // Each worker has one connection, so the lower bound counts.
+    let mut bound: Option<NonZeroUsize> = None;
+    for (flag, max) in
+        [("--max-workers", args.max_workers), ("--max-connections", args.max_connections)]
+    {
+        if let Some(max) = max {
+            let max = NonZeroUsize::new(max)
+                .with_context(|| format!("{flag}: expected a number from 1, found 0"))?;
+            bound = Some(bound.map_or(max, |bound| bound.min(max)));
+        }
+    }
+    options.connections_max = bound.unwrap_or(options.connections_max);
+    if rate == Rate::AsFastAsPossible && bound.is_none() {
+        bail!(
+            "--rate: as fast as possible needs --max-workers: so many requests are always under way"
+        );
     }
     let headers = args
         .header
         .iter()
         .map(|text| text.parse().context("--header"))
         .collect::<anyhow::Result<Vec<Header>>>()?;
-    let targets = read_targets(&args.targets, headers)?;
+    let targets = read_targets(args, headers)?;
 
     let mut out = Writer::new(open_output(&args.output, Encoding::Gob)?, Encoding::Gob);
-    let pacer = Pacer::new(rate, duration);
-    let mut live = Live::new(pacer.requests_total());
+    let pacer = Pacer::new(rate, duration).context("--rate")?;
+    let mut live = Live::new(&pacer);
     let stop = stop_on_interrupt()?;
+    let mut slips = Slips::new();
     let mut failed = None;
+    let (planned, is_paced) = (pacer.requests_total(), *pacer.rate() != Rate::AsFastAsPossible);
     let outcome = attack::run(targets, pacer, &options, &stop, |record| {
-        live.hit(record.code);
+        live.hit(record);
+        slips.add(record);
         if failed.is_none()
-            && let Err(error) = out.write(&record)
+            && let Err(error) = out.write(record)
         {
             // Nobody keeps what comes, so there is no reason to go on.
             stop.abandon();
             failed = Some(error);
         }
-    })?;
+    });
     live.finish();
     failed.map_or(Ok(()), Err).and_then(|()| out.flush()).context("cannot write the results")?;
-    print_doubts(&outcome);
-    Ok(ExitCode::SUCCESS)
+    let outcome = outcome?;
+    if stop.is_told() {
+        let of = planned.map(|planned| format!(" of {planned}")).unwrap_or_default();
+        say(format_args!("interrupted after {}{of} requests", outcome.requests));
+    } else if outcome.ran_out {
+        say(format_args!("the targets ran out after {} requests", outcome.requests));
+    }
+    if outcome.abandoned > 0 {
+        say(format_args!("{} requests were given up without a result", outcome.abandoned));
+    }
+    if !is_paced {
+        say(format_args!("{}", fastest(&outcome)));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if outcome.is_rate_held() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    say(format_args!(
+        "the rate was not held: of {} requests {} were not sent, and {} left or were given up more than {} late",
+        outcome.requests,
+        outcome.unsent,
+        outcome.late,
+        Go(LATE)
+    ));
+    if let Some(sending) = slips.sending() {
+        say(format_args!("limit: {}", sending.verdict()));
+    }
+    Ok(ExitCode::FAILURE)
 }
 
-fn read_targets(name: &str, headers: Vec<Header>) -> anyhow::Result<Vec<Target>> {
+/// Who was the limit of an attack as fast as possible.
+fn fastest(outcome: &Outcome) -> String {
+    let Outcome { at_limit, elapsed, connections_peak, .. } = *outcome;
+    if at_limit > elapsed / 2 {
+        "limit: generator: its thread had no rest, so the server may do more".to_owned()
+    } else {
+        format!(
+            "limit: server: it kept {connections_peak} connections busy, and the generator had rest"
+        )
+    }
+}
+
+fn read_targets(args: &AttackArgs, headers: Vec<Header>) -> anyhow::Result<Targets> {
     let defaults = Defaults { headers, ..Defaults::default() };
-    let source: Box<dyn BufRead> = if name == "-" {
-        Box::new(io::stdin().lock())
+    let name = args.targets.as_str();
+    let source: Box<dyn BufRead + Send> = if name == "-" {
+        Box::new(BufReader::new(io::stdin()))
     } else {
         let file = File::open(name).with_context(|| format!("cannot open targets `{name}`"))?;
         Box::new(BufReader::new(file))
     };
-    Ok(targets::http::read(source, name, &defaults)?)
-}
-
-/// What a reader of the report should know about the generator itself.
-fn print_doubts(outcome: &Outcome) {
-    if outcome.slip_max > SLIP_WORTH_A_WORD {
-        let slip = Go(outcome.slip_max);
-        say(format_args!(
-            "warning: the generator sent late, by up to {slip}; latencies contain that"
-        ));
-    }
-    if outcome.waited > 0 {
-        say(format_args!(
-            "warning: {} requests waited for one of {} connections; raise --max-connections",
-            outcome.waited, outcome.connections_peak
-        ));
-    }
-    if outcome.abandoned > 0 {
-        say(format_args!("warning: {} requests were given up without a result", outcome.abandoned));
-    }
+    let name = if name == "-" { "stdin" } else { name };
+    let format = args.format.into();
+    Ok(if args.lazy {
+        Targets::Lazy(Box::new(targets::Reader::new(source, name, format, defaults)))
+    } else {
+        targets::read(source, name, format, &defaults)?.into()
+    })
 }

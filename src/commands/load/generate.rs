@@ -1,18 +1,26 @@
 //! `houseful load generate`.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use houseful_load::plan::BADGES_PER_HOUSE;
+use houseful_load::targets::Format;
 use houseful_load::{duration, plan};
 
-use crate::cli::GenerateArgs;
+use crate::cli::{GenerateArgs, TargetFormat};
 
-/// Writes the plan's files and prints what they are.
+/// Writes the plan's files and prints what they are, or streams its targets.
 pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
+    let badges = match args.houses {
+        Some(houses) => houses
+            .checked_mul(BADGES_PER_HOUSE)
+            .with_context(|| format!("--houses: expected fewer than {houses}"))?,
+        None => args.badges,
+    };
     let plan = plan::Plan {
-        badges: args.badges,
+        badges,
         pis: args.pis,
         seconds: args.seconds,
         update_window: parse_duration("--update-window", &args.update_window)?,
@@ -21,7 +29,14 @@ pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         url: args.url.parse().context("--url")?,
     };
-    let summary = plan::write(&args.directory, &plan, args.force)?;
+    if args.stream {
+        if args.format == Some(TargetFormat::Http) {
+            bail!("--stream: expected --format json, whose targets hold their bodies, found http");
+        }
+        match plan::stream(&mut BufWriter::new(std::io::stdout().lock()), &plan)? {}
+    }
+    let format = args.format.map_or(Format::Http, Format::from);
+    let summary = plan::write(&args.directory, &plan, format, args.force)?;
     write!(std::io::stdout(), "{summary}").context("cannot write to stdout")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,78 +1,180 @@
 //! What a person sees while an attack runs, and how it is ended early.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use houseful_load::attack::Stop;
+use houseful_load::duration::{Go, rounded};
+use houseful_load::metrics::Metrics;
+use houseful_load::pacer::Pacer;
+use houseful_load::results::Record;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{interrupt, say};
 
 /// How often the view changes on a terminal, and elsewhere a line is printed.
-const REDRAW: Duration = Duration::from_millis(200);
+const REDRAW: Duration = Duration::from_millis(500);
 const LINE: Duration = Duration::from_secs(10);
 
-/// Live progress on stderr: a bar on a terminal, else a line now and then.
+/// Live progress on stderr: a bar on a terminal, else a line now and then, also while nothing
+/// comes back.
 pub(crate) struct Live {
-    bar: Option<ProgressBar>,
-    total: Option<u64>,
-    hits: u64,
-    codes: BTreeMap<u16, u64>,
-    started: Instant,
-    shown: Instant,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    progress: Mutex<Progress>,
+    finished: AtomicBool,
+    changed: Condvar,
 }
 
 impl Live {
-    /// `total` is how many requests are planned, if that is known.
-    pub(crate) fn new(total: Option<u64>) -> Live {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
-            let template = match total {
-                Some(_) => "{bar:30} {pos}/{len}  {msg}  {eta} left",
-                None => "{spinner} {pos}  {msg}",
-            };
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
-            }
-            bar
+    /// Progress of an attack that begins now.
+    pub(crate) fn new(pacer: &Pacer) -> Live {
+        let shared = Arc::new(Shared {
+            progress: Mutex::new(Progress::new(pacer.clone())),
+            finished: AtomicBool::new(false),
+            changed: Condvar::new(),
         });
-        let now = Instant::now();
-        Live { bar, total, hits: 0, codes: BTreeMap::new(), started: now, shown: now }
+        let thread = std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.show()
+        });
+        Live { shared, thread: Some(thread) }
     }
 
-    /// Counts an answer. Code 0 is none.
-    pub(crate) fn hit(&mut self, code: u16) {
-        self.hits += 1;
-        *self.codes.entry(code).or_default() += 1;
-        let every = if self.bar.is_some() { REDRAW } else { LINE };
-        let now = Instant::now();
-        if now.duration_since(self.shown) >= every {
-            self.shown = now;
-            self.show();
-        }
-    }
-
-    fn show(&self) {
-        let codes: Vec<String> =
-            self.codes.iter().map(|(code, count)| format!("{code}:{count}")).collect();
-        let rate = self.hits as f64 / self.started.elapsed().as_secs_f64().max(0.001);
-        let message = format!("{rate:.0}/s  {}", codes.join("  "));
-        match (&self.bar, self.total) {
-            (Some(bar), _) => {
-                bar.set_position(self.hits);
-                bar.set_message(message);
-            }
-            (None, Some(total)) => say(format_args!("{}/{total}  {message}", self.hits)),
-            (None, None) => say(format_args!("{}  {message}", self.hits)),
-        }
+    /// Counts a result.
+    pub(crate) fn hit(&mut self, record: &Record) {
+        self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner).add(record);
     }
 
     /// Takes the bar away.
-    pub(crate) fn finish(self) {
-        if let Some(bar) = self.bar {
+    pub(crate) fn finish(self) {}
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        {
+            // Under the lock, so that it is seen before the next wait.
+            let _progress = self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            self.shared.finished.store(true, Ordering::Relaxed);
+        }
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Shared {
+    /// Shows the progress until it is finished.
+    fn show(&self) {
+        let is_terminal = std::io::stderr().is_terminal();
+        let every = if is_terminal { REDRAW } else { LINE };
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let bar = is_terminal.then(|| bar(progress.pacer.requests_total()));
+        while !self.finished.load(Ordering::Relaxed) {
+            let (guard, wait) =
+                self.changed.wait_timeout(progress, every).unwrap_or_else(PoisonError::into_inner);
+            progress = guard;
+            if !wait.timed_out() || self.finished.load(Ordering::Relaxed) {
+                continue;
+            }
+            let elapsed = progress.started.elapsed();
+            let line = progress.line(elapsed);
+            match &bar {
+                Some(bar) => {
+                    bar.set_position(progress.hits);
+                    bar.set_message(line);
+                }
+                None => say(format_args!("{line}")),
+            }
+        }
+        if let Some(bar) = bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+fn bar(total: Option<u64>) -> ProgressBar {
+    let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    let template = if total.is_some() { "{bar:20} {wide_msg}" } else { "{spinner} {wide_msg}" };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// What has come back so far, and since the last look.
+struct Progress {
+    pacer: Pacer,
+    started: Instant,
+    hits: u64,
+    unanswered: u64,
+    codes: BTreeMap<u16, u64>,
+    looked: Duration,
+    since: Metrics,
+}
+
+impl Progress {
+    fn new(pacer: Pacer) -> Progress {
+        Progress {
+            pacer,
+            started: Instant::now(),
+            hits: 0,
+            unanswered: 0,
+            codes: BTreeMap::new(),
+            looked: Duration::ZERO,
+            since: Metrics::new(),
+        }
+    }
+
+    fn add(&mut self, record: &Record) {
+        self.hits += 1;
+        match record.code {
+            0 => self.unanswered += 1,
+            code => *self.codes.entry(code).or_default() += 1,
+        }
+        self.since.add(record);
+    }
+
+    /// All so far, with the rate, the latencies and the slip since the last line.
+    fn line(&mut self, elapsed: Duration) -> String {
+        let since = std::mem::take(&mut self.since).summary();
+        let passed = elapsed.saturating_sub(self.looked).as_secs_f64().max(0.001);
+        self.looked = elapsed;
+        let mut line = self.hits.to_string();
+        let mut put = |text: std::fmt::Arguments<'_>| {
+            line.write_fmt(text).expect("writing to a String cannot fail");
+        };
+        if let Some(total) = self.pacer.requests_total() {
+            put(format_args!("/{total}"));
+        }
+        put(format_args!("  {:.0}/s", since.requests as f64 / passed));
+        if let Some(asked) = self.pacer.per_second_at(elapsed) {
+            put(format_args!(" of {asked:.0}/s"));
+        }
+        for (code, count) in &self.codes {
+            put(format_args!("  {code}:{count}"));
+        }
+        put(format_args!("  no answer:{}", self.unanswered));
+        if since.requests > 0 {
+            let (p50, p99) = (rounded(since.latencies.p50), rounded(since.latencies.p99));
+            put(format_args!("  p50 {}  p99 {}", Go(p50), Go(p99)));
+        }
+        if let Some(sending) = since.sending {
+            put(format_args!("  slip p99 {}", Go(rounded(sending.slip_p99))));
+        }
+        if let Some(left) = self.pacer.duration().and_then(|all| all.checked_sub(elapsed)) {
+            put(format_args!("  {}s left", left.as_secs()));
+        }
+        line
     }
 }
 
@@ -86,4 +188,40 @@ pub(crate) fn stop_on_interrupt() -> anyhow::Result<Stop> {
         _ => interrupted.abandon(),
     })?;
     Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines() {
+        let of = |rate: &str, duration| {
+            Progress::new(Pacer::new(rate.parse().unwrap(), duration).unwrap())
+        };
+        let mut progress = of("linear(0, 100)", Some(Duration::from_secs(60)));
+        for code in [201, 409, 409, 0] {
+            progress.add(&Record {
+                code,
+                latency: Duration::from_millis(2),
+                slip: Some(Duration::from_micros(30)),
+                ..Record::default()
+            });
+        }
+        assert_eq!(
+            progress.line(Duration::from_millis(15_000)),
+            "4/3000  0/s of 25/s  201:1  409:2  no answer:1  p50 2ms  p99 2ms  slip p99 30µs  45s left"
+        );
+        // Nothing more came.
+        assert_eq!(
+            progress.line(Duration::from_secs(61)),
+            "4/3000  0/s of 100/s  201:1  409:2  no answer:1"
+        );
+        let mut progress = of("infinity", None);
+        progress.add(&Record { code: 200, ..Record::default() });
+        assert_eq!(
+            progress.line(Duration::from_millis(100)),
+            "1  10/s  200:1  no answer:0  p50 0s  p99 0s"
+        );
+    }
 }

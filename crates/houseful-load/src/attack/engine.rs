@@ -8,12 +8,13 @@
 //! ```
 //!
 //! What waits for a connection is no queue but a number: requests leave in order, so all from
-//! `next_seq` on are still to be sent. When all workers are busy, each takes the next due request
-//! as it becomes free. All of it runs on one thread, hence `Rc` and `Cell`.
+//! the schedule's next on are still to be sent. When all workers are busy, each takes the next due
+//! request as it becomes free. All of it runs on one thread, hence `Rc` and `Cell`. Records are
+//! handed out by reference and used again, so that a request costs no allocation.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::fmt::Write;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -21,95 +22,78 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use super::alarm::Alarm;
+use super::busy::Busy;
 use super::client::Failure;
-use super::client::connection::Connection;
-use super::client::request::append_head;
-use super::client::response::{Answer, Decoder, Keep};
-use super::{AttackError, Level, Options, Outcome};
-use crate::duration::Go;
-use crate::pacer::Pacer;
-use crate::results::Record;
-use crate::targets::Target;
-
-/// A body up to this long is copied behind its head and sent in one piece.
-const BODY_LEN_COPIED: usize = 16 * 1024;
+use super::client::response::Answer;
+use super::endpoint::Endpoints;
+use super::supply::{Aim, Supply, Upcoming};
+use super::worker::{self, Worker};
+use super::{AttackError, CATCH_UP_MAX, Level, Options, Outcome, Targets};
+use crate::metrics::LATE;
+use crate::pacer::{Pacer, Schedule};
+use crate::results::{Cause, Record};
 
 /// So many records may lie about before a worker lets the main loop hand them out.
-const DONE_LEN_MAX: usize = 1_024;
-
-/// Targets with the addresses of their hosts.
-pub(super) struct Plan {
-    /// Each with the index of its endpoint.
-    targets: Vec<(Target, usize)>,
-    endpoints: Vec<Endpoint>,
-}
-
-struct Endpoint {
-    /// Host and port, as errors name it.
-    name: String,
-    addresses: Vec<SocketAddr>,
-}
-
-/// Resolves the hosts of all targets.
-pub(super) fn prepare(targets: Vec<Target>) -> Result<Plan, AttackError> {
-    if targets.is_empty() {
-        return Err(AttackError::NoTargets);
-    }
-    let mut endpoints = Vec::new();
-    let mut known: HashMap<(String, u16), usize> = HashMap::new();
-    let mut with_endpoints = Vec::with_capacity(targets.len());
-    for target in targets {
-        let key = (target.url.host().to_owned(), target.url.port());
-        let endpoint = match known.get(&key) {
-            Some(endpoint) => *endpoint,
-            None => {
-                endpoints.push(resolve(target.url.host(), target.url.port())?);
-                known.insert(key, endpoints.len() - 1);
-                endpoints.len() - 1
-            }
-        };
-        with_endpoints.push((target, endpoint));
-    }
-    Ok(Plan { targets: with_endpoints, endpoints })
-}
-
-fn resolve(host: &str, port: u16) -> Result<Endpoint, AttackError> {
-    let addresses = (host, port).to_socket_addrs();
-    let addresses =
-        addresses.map_err(|source| AttackError::Resolve { host: host.to_owned(), source })?;
-    Ok(Endpoint { name: format!("{host}:{port}"), addresses: addresses.collect() })
-}
+pub(super) const DONE_LEN_MAX: usize = 1_024;
 
 /// Runs the attack to its end. See [`super::run`].
 pub(super) async fn run(
-    plan: Plan,
+    targets: Targets,
     pacer: Pacer,
     options: Options,
     mut level: watch::Receiver<Level>,
-    mut on_record: impl FnMut(Record),
-) -> std::io::Result<Outcome> {
-    let mut alarm = Alarm::new()?;
-    let engine = Rc::new(Engine::new(plan, pacer, options));
+    mut on_record: impl FnMut(&Record),
+) -> Result<Outcome, AttackError> {
+    let mut alarm = Alarm::new().map_err(AttackError::EventLoop)?;
+    let endpoints = Endpoints::default();
+    let supply = Supply::new(targets, &endpoints);
+    // What is known already should not cost the first requests their time, nor should a source of
+    // targets that is slow to begin.
+    for endpoint in endpoints.known() {
+        endpoint.addresses().await.map_err(|source| {
+            let host = endpoint.host().to_owned();
+            AttackError::Resolve { host, source }
+        })?;
+    }
     let mut level_now = *level.borrow_and_update();
     let mut may_rise = true;
+    while level_now == Level::Send && supply.is_waiting(&endpoints) {
+        tokio::select! {
+            () = poll_fn(|cx| supply.poll_read(cx, &endpoints)) => {}
+            changed = level.changed(), if may_rise => match changed {
+                Ok(()) => level_now = *level.borrow_and_update(),
+                Err(_) => may_rise = false,
+            }
+        }
+    }
+    let engine = Rc::new(Engine::new(supply, endpoints, pacer, options));
     let mut done = Vec::new();
     loop {
         if level_now > Level::Send {
             engine.draining.set(true);
         }
+        engine.busy.look(engine.elapsed());
         engine.assign();
         std::mem::swap(&mut done, &mut engine.done.borrow_mut());
-        done.drain(..).for_each(&mut on_record);
+        for record in done.drain(..) {
+            on_record(&record);
+            engine.recycle(record);
+        }
         let in_flight = engine.in_flight.get();
         let is_over = engine.is_over() && in_flight == 0 && engine.done.borrow().is_empty();
         if is_over || level_now == Level::Abandon {
-            let elapsed = engine.started.elapsed();
-            return Ok(Outcome { abandoned: in_flight, elapsed, ..engine.outcome.get() });
+            if let Some(fault) = engine.supply.fault() {
+                return Err(AttackError::Targets(fault));
+            }
+            return Ok(engine.outcome_now());
         }
         let due = engine.next_due_for_main();
         tokio::select! {
             () = engine.wake.notified() => {}
-            rung = alarm.wait_until(due.unwrap_or(engine.started)), if due.is_some() => rung?,
+            rung = alarm.wait_until(due.unwrap_or(engine.started)), if due.is_some() => {
+                rung.map_err(AttackError::EventLoop)?;
+            }
+            () = poll_fn(|cx| engine.supply.poll_read(cx, &engine.endpoints)) => {}
             changed = level.changed(), if may_rise => match changed {
                 Ok(()) => level_now = *level.borrow_and_update(),
                 // Nobody is left to stop us.
@@ -120,77 +104,103 @@ pub(super) async fn run(
 }
 
 /// A request that a worker has taken up.
-#[derive(Debug, Clone, Copy)]
-struct Job {
-    seq: u64,
+pub(super) struct Job {
+    pub(super) seq: u64,
+    pub(super) aim: Rc<Aim>,
     /// Both since the start.
-    due: Duration,
-    taken: Duration,
+    pub(super) due: Duration,
+    pub(super) taken: Duration,
+    /// See [`Record::queued`].
+    pub(super) queued: Duration,
 }
 
-/// A task that owns at most one connection and carries one request at a time.
-struct Worker {
-    /// Put here by the main loop while the worker is idle.
-    job: Cell<Option<Job>>,
-    wake: Notify,
-    /// Which endpoint its connection leads to.
-    endpoint: Cell<usize>,
+/// What keeps a request that is due from being sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Block {
+    /// All connections are in use.
+    Connections,
+    /// The next target has not been read.
+    Targets,
 }
 
-struct Engine {
-    plan: Plan,
-    pacer: Pacer,
-    options: Options,
+pub(super) struct Engine {
+    supply: Supply,
+    pub(super) endpoints: Endpoints,
+    schedule: RefCell<Schedule>,
+    pub(super) options: Options,
     started: Instant,
     started_ns: i128,
+    busy: Busy,
 
-    next_seq: Cell<u64>,
     draining: Cell<bool>,
+    /// What blocks sending, and since when.
+    block: Cell<Option<(Duration, Block)>>,
     in_flight: Cell<u64>,
     workers: Cell<usize>,
     /// Workers with an open connection and nothing to do, the one used last on top.
-    idle: RefCell<Vec<Rc<Worker>>>,
+    pub(super) idle: RefCell<Vec<Rc<Worker>>>,
     done: RefCell<Vec<Record>>,
+    /// Records that have been handed out, for their buffers.
+    spare: RefCell<Vec<Record>>,
     outcome: Cell<Outcome>,
     /// Wakes the main loop.
     wake: Notify,
 }
 
 impl Engine {
-    fn new(plan: Plan, pacer: Pacer, options: Options) -> Engine {
+    fn new(supply: Supply, endpoints: Endpoints, pacer: Pacer, options: Options) -> Engine {
         Engine {
-            plan,
-            pacer,
+            supply,
+            endpoints,
+            schedule: RefCell::new(Schedule::new(pacer)),
             options,
             started: Instant::now(),
             started_ns: Timestamp::now().as_nanosecond(),
-            next_seq: Cell::new(0),
+            busy: Busy::new(),
             draining: Cell::new(false),
+            block: Cell::new(None),
             in_flight: Cell::new(0),
             workers: Cell::new(0),
             idle: RefCell::new(Vec::new()),
             done: RefCell::new(Vec::new()),
+            spare: RefCell::new(Vec::new()),
             outcome: Cell::new(Outcome::default()),
             wake: Notify::new(),
         }
     }
 
-    /// Hands what is due to workers as long as one is free or may be made.
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Hands what is due to workers as long as one is free or may be made, and gives up what the
+    /// generator is too late for.
     fn assign(self: &Rc<Engine>) {
         while let Some(due) = self.next_due() {
-            if due > self.started.elapsed() {
-                return;
+            let now = self.elapsed();
+            if due > now {
+                break;
             }
-            let Some(worker) = self.free_worker(self.target(self.next_seq.get()).1) else {
-                return;
+            let Upcoming::Ready(aim) = self.upcoming() else {
+                break;
             };
-            match self.take() {
-                Some(job) => worker.job.set(Some(job)),
-                // The plan ended between two looks at the clock; the worker finds nothing to do.
-                None => worker.job.set(None),
+            if self.is_too_late(due, now) {
+                if let Some(job) = self.take() {
+                    self.finish(&job, Err(Failure::Late));
+                }
+                if self.has_much_done() {
+                    self.wake.notify_one();
+                    break;
+                }
+                continue;
             }
-            worker.wake.notify_one();
+            let Some(worker) = self.free_worker(aim.endpoint) else {
+                break;
+            };
+            // If the plan ended between two looks at the clock, the worker finds nothing to do.
+            worker.give(self.take());
         }
+        self.note_block();
     }
 
     /// When the next request is due; `None` if there is none to come.
@@ -198,22 +208,69 @@ impl Engine {
         if self.draining.get() {
             return None;
         }
-        self.pacer.due(self.next_seq.get(), self.started.elapsed())
+        let due = self.schedule.borrow().due(self.elapsed())?;
+        if matches!(self.upcoming(), Upcoming::Over) {
+            self.count(|outcome| outcome.ran_out = true);
+            return None;
+        }
+        Some(due)
+    }
+
+    fn upcoming(&self) -> Upcoming {
+        self.supply.upcoming(self.schedule.borrow().sent(), &self.endpoints)
     }
 
     fn is_over(&self) -> bool {
         self.next_due().is_none()
     }
 
-    /// When the main loop has to look again by itself. Not at all while every worker is busy:
-    /// the first to be free takes what is due.
+    /// When the main loop has to look again by itself. Not at all while every worker is busy,
+    /// since the first to be free takes what is due, nor while the next target is being read.
     fn next_due_for_main(&self) -> Option<Instant> {
-        let all_busy = self.idle.borrow().is_empty() && !self.may_spawn();
-        if all_busy { None } else { self.next_due().and_then(|due| self.started.checked_add(due)) }
+        if self.is_full() || matches!(self.upcoming(), Upcoming::NotYet) {
+            return None;
+        }
+        self.next_due().and_then(|due| self.started.checked_add(due))
+    }
+
+    fn is_full(&self) -> bool {
+        self.idle.borrow().is_empty() && !self.may_spawn()
     }
 
     fn may_spawn(&self) -> bool {
         self.workers.get() < self.options.connections_max.get()
+    }
+
+    /// Notes since when sending is blocked, and by what.
+    pub(super) fn note_block(&self) {
+        let block = if self.is_full() {
+            Some(Block::Connections)
+        } else if matches!(self.upcoming(), Upcoming::NotYet) {
+            Some(Block::Targets)
+        } else {
+            None
+        };
+        let known = self.block.get();
+        if known.map(|(_, known)| known) != block {
+            self.block.set(block.map(|block| (self.elapsed(), block)));
+        }
+    }
+
+    /// How much of the time from `due` to `now` sending was blocked, and by what. A generator that
+    /// is at its own limit does not get to its answers, so then it is not the connections' fault
+    /// that they are in use.
+    fn blocked(&self, due: Duration, now: Duration) -> (Duration, Option<Block>) {
+        match self.block.get() {
+            Some((_, Block::Connections)) if self.busy.is_at_limit() => (Duration::ZERO, None),
+            Some((since, block)) => (now.saturating_sub(due.max(since)), Some(block)),
+            None => (Duration::ZERO, None),
+        }
+    }
+
+    /// Whether the generator alone made a request so late that it is not sent any more: to catch
+    /// up with a long pause at once is not the load that was asked for.
+    fn is_too_late(&self, due: Duration, now: Duration) -> bool {
+        now.saturating_sub(due).saturating_sub(self.blocked(due, now).0) > CATCH_UP_MAX
     }
 
     /// The worker used last whose connection leads to `endpoint`, else a new one, else one whose
@@ -226,229 +283,140 @@ impl Engine {
         if !self.may_spawn() {
             return idle.pop();
         }
-        let worker = Rc::new(Worker {
-            job: Cell::new(None),
-            wake: Notify::new(),
-            endpoint: Cell::new(endpoint),
-        });
+        drop(idle);
+        Some(self.spawn(endpoint))
+    }
+
+    fn spawn(self: &Rc<Engine>, endpoint: usize) -> Rc<Worker> {
+        let worker = Rc::new(Worker::new(endpoint));
         self.workers.set(self.workers.get() + 1);
         self.count(|outcome| {
             outcome.connections_peak = outcome.connections_peak.max(self.workers.get())
         });
         // Detached: when the main loop returns, the runtime drops whoever is left.
-        drop(tokio::task::spawn_local(work(Rc::clone(self), Rc::clone(&worker))));
-        Some(worker)
+        drop(tokio::task::spawn_local(worker::work(Rc::clone(self), Rc::clone(&worker))));
+        worker
+    }
+
+    /// A worker has ended.
+    pub(super) fn retire(&self) {
+        self.workers.set(self.workers.get() - 1);
+        // There may be room for another one now.
+        self.wake.notify_one();
     }
 
     /// Takes the next request if it is due.
     fn take(&self) -> Option<Job> {
-        let taken = self.started.elapsed();
+        let taken = self.elapsed();
         if self.draining.get() {
             return None;
         }
-        let seq = self.next_seq.get();
-        let due = self.pacer.due(seq, taken).filter(|due| *due <= taken)?;
-        self.next_seq.set(seq + 1);
+        let due = self.schedule.borrow().due(taken).filter(|due| *due <= taken)?;
+        let Upcoming::Ready(aim) = self.upcoming() else {
+            return None;
+        };
+        let queued = match self.blocked(due, taken) {
+            (queued, Some(Block::Connections)) => queued,
+            _ => Duration::ZERO,
+        };
+        self.supply.advance();
+        let seq = self.schedule.borrow().sent();
+        self.schedule.borrow_mut().advance();
         self.in_flight.set(self.in_flight.get() + 1);
+        let slip = taken - due;
         self.count(|outcome| {
             outcome.requests += 1;
-            outcome.slip_max = outcome.slip_max.max(taken - due);
+            outcome.slip_max = outcome.slip_max.max(slip);
+            outcome.late += u64::from(slip > LATE);
+            outcome.waited += u64::from(!queued.is_zero());
+            outcome.queued_max = outcome.queued_max.max(queued);
         });
-        Some(Job { seq, due, taken })
+        Some(Job { seq, aim, due, taken, queued })
     }
 
-    /// As [`Engine::take`], for a worker that has just become free.
-    fn take_waiting(&self) -> Option<Job> {
-        let all_busy = !self.may_spawn();
-        let job = self.take()?;
-        if all_busy && job.due < job.taken {
-            self.count(|outcome| outcome.waited += 1);
+    /// As [`Engine::take`], for a worker that has just become free. What is too late is left to
+    /// the main loop.
+    pub(super) fn take_waiting(&self) -> Option<Job> {
+        let now = self.elapsed();
+        let due = self.schedule.borrow().due(now)?;
+        if self.is_too_late(due, now) {
+            self.wake.notify_one();
+            return None;
         }
-        Some(job)
+        self.take()
     }
 
-    fn target(&self, seq: u64) -> &(Target, usize) {
-        let targets = &self.plan.targets;
-        &targets[(seq % targets.len() as u64) as usize]
+    pub(super) fn has_much_done(&self) -> bool {
+        self.done.borrow().len() >= DONE_LEN_MAX
     }
 
-    fn count(&self, change: impl FnOnce(&mut Outcome)) {
+    pub(super) fn count(&self, change: impl FnOnce(&mut Outcome)) {
         let mut outcome = self.outcome.get();
         change(&mut outcome);
         self.outcome.set(outcome);
     }
 
-    /// Sends one request, over `connection` if that leads there, and leaves the connection there
-    /// if it can be used again.
-    async fn answer(
-        &self,
-        seq: u64,
-        worker: &Worker,
-        connection: &mut Option<Connection>,
-        request: &mut Vec<u8>,
-    ) -> Result<Answer, Failure> {
-        let (target, endpoint) = self.target(seq);
-        request.clear();
-        append_head(request, target, seq, &self.options);
-        let rest: &[u8] = if target.body.len() <= BODY_LEN_COPIED {
-            request.extend_from_slice(&target.body);
-            &[]
-        } else {
-            &target.body
-        };
-        let keep = Keep { headers: self.options.keep_headers, body_max: self.options.body_max };
-
-        let kept =
-            connection.take().filter(|kept| worker.endpoint.get() == *endpoint && !kept.is_stale());
-        let is_fresh = kept.is_none();
-        let mut open = match kept {
-            Some(kept) => kept,
-            None => self.open(*endpoint, worker).await?,
-        };
-        let mut decoder = Decoder::new(&target.method, keep);
-        let mut exchanged = open.exchange([request, rest], &mut decoder).await;
-        if !is_fresh && matches!(exchanged, Err(Failure::Send(_))) {
-            // The server had closed the connection before it had the whole request, so it cannot
-            // have acted on it. Had it been sent, it might: then it is not sent again.
-            self.count(|outcome| outcome.resent += 1);
-            open = self.open(*endpoint, worker).await?;
-            decoder = Decoder::new(&target.method, keep);
-            exchanged = open.exchange([request, rest], &mut decoder).await;
+    fn outcome_now(&self) -> Outcome {
+        Outcome {
+            abandoned: self.in_flight.get(),
+            at_limit: self.busy.at_limit(),
+            elapsed: self.elapsed(),
+            ..self.outcome.get()
         }
-        let is_clean = exchanged?;
-        let answer = decoder.into_answer();
-        if is_clean && answer.reusable && self.options.keep_alive {
-            *connection = Some(open);
-        }
-        Ok(answer)
     }
 
-    async fn open(&self, endpoint: usize, worker: &Worker) -> Result<Connection, Failure> {
-        let Endpoint { name, addresses } = &self.plan.endpoints[endpoint];
-        let connection = Connection::open(name, addresses).await?;
-        worker.endpoint.set(endpoint);
-        self.count(|outcome| outcome.connections_opened += 1);
-        Ok(connection)
-    }
-
-    /// Hands the main loop what became of `job`: an answer, or the text of an error.
-    fn finish(&self, job: Job, result: Result<Answer, String>) {
-        let latency = self.started.elapsed().saturating_sub(job.due);
-        let target = &self.target(job.seq).0;
+    /// Hands the main loop what became of `job`. The answer gets the buffers of an earlier one.
+    pub(super) fn finish(&self, job: &Job, result: Result<&mut Answer, Failure>) {
+        let latency = self.elapsed().saturating_sub(job.due);
+        let target = &job.aim.target;
         let timestamp_ns = self.started_ns + job.due.as_nanos() as i128;
-        let mut record = Record {
-            attack: self.options.name.clone(),
-            seq: job.seq,
-            code: 0,
-            timestamp: Timestamp::from_nanosecond(timestamp_ns).unwrap_or(Timestamp::MAX),
-            latency,
-            bytes_out: 0,
-            bytes_in: 0,
-            error: String::new(),
-            body: None,
-            method: target.method.clone(),
-            url: target.url.as_str().to_owned(),
-            headers: None,
-            slip: Some(job.taken - job.due),
-        };
+        let mut record = self.spare.borrow_mut().pop().unwrap_or_default();
+        for (text, new) in [
+            (&mut record.attack, self.options.name.as_str()),
+            (&mut record.method, target.method.as_str()),
+            (&mut record.url, target.url.as_str()),
+            (&mut record.error, ""),
+        ] {
+            text.clear();
+            text.push_str(new);
+        }
+        record.seq = job.seq;
+        record.timestamp = Timestamp::from_nanosecond(timestamp_ns).unwrap_or(Timestamp::MAX);
+        record.latency = latency;
+        record.slip = Some(job.taken - job.due);
+        record.queued = job.queued;
         match result {
             Ok(answer) => {
                 record.code = answer.code;
                 record.bytes_out = target.body.len() as u64;
                 record.bytes_in = answer.body_len;
-                record.body = answer.body;
-                record.headers = answer.headers;
+                std::mem::swap(&mut record.body, &mut answer.body);
+                std::mem::swap(&mut record.headers, &mut answer.headers);
                 if !record.is_success() {
-                    record.error =
-                        format!("{} {}", answer.code, answer.reason).trim_end().to_owned();
+                    let status = write!(record.error, "{} {}", answer.code, answer.reason);
+                    status.expect("writing to a String cannot fail");
+                    record.error.truncate(record.error.trim_end().len());
                 }
             }
-            Err(error) => record.error = error,
+            Err(failure) => {
+                record.code = 0;
+                (record.bytes_out, record.bytes_in) = (0, 0);
+                (record.body, record.headers) = (None, None);
+                write!(record.error, "{failure}").expect("writing to a String cannot fail");
+                if failure.cause() == Cause::Unsent {
+                    self.count(|outcome| outcome.unsent += 1);
+                }
+            }
         }
         self.done.borrow_mut().push(record);
         self.in_flight.set(self.in_flight.get() - 1);
         self.wake.notify_one();
     }
-}
 
-/// A worker's life: jobs as long as there are any and its connection holds.
-async fn work(engine: Rc<Engine>, worker: Rc<Worker>) {
-    let mut connection = None;
-    let mut request = Vec::new();
-    let mut next = worker.job.take();
-    while let Some(job) = next {
-        let result = perform(&engine, job, &worker, &mut connection, &mut request).await;
-        engine.finish(job, result);
-        if engine.done.borrow().len() >= DONE_LEN_MAX {
-            tokio::task::yield_now().await;
-        }
-        next = match engine.take_waiting() {
-            Some(job) => Some(job),
-            None => match &connection {
-                Some(open) => wait_for_job(&engine, &worker, open).await,
-                None => None,
-            },
-        };
-    }
-    engine.workers.set(engine.workers.get() - 1);
-    // There may be room for another worker now.
-    engine.wake.notify_one();
-}
-
-/// Answers one job in time, or says why not.
-async fn perform(
-    engine: &Engine,
-    job: Job,
-    worker: &Worker,
-    connection: &mut Option<Connection>,
-    request: &mut Vec<u8>,
-) -> Result<Answer, String> {
-    let answer = engine.answer(job.seq, worker, connection, request);
-    let Some(timeout) = engine.options.timeout else {
-        return answer.await.map_err(|failure| failure.to_string());
-    };
-    if job.taken - job.due >= timeout {
-        let connections_max = engine.options.connections_max;
-        return Err(format!(
-            "timeout: none of {connections_max} connections became free within {}",
-            Go(timeout)
-        ));
-    }
-    match tokio::time::timeout(timeout, answer).await {
-        Ok(answer) => answer.map_err(|failure| failure.to_string()),
-        Err(_) => Err(format!("timeout: no answer within {}", Go(timeout))),
-    }
-}
-
-/// Waits idle for the main loop's next job; `None` when the server closes the connection first.
-async fn wait_for_job(
-    engine: &Engine,
-    worker: &Rc<Worker>,
-    connection: &Connection,
-) -> Option<Job> {
-    engine.idle.borrow_mut().push(Rc::clone(worker));
-    loop {
-        tokio::select! {
-            biased;
-            () = worker.wake.notified() => {
-                // A wake-up without a job is left over from a job that was taken without it.
-                if let Some(job) = worker.job.take() {
-                    return Some(job);
-                }
-            }
-            () = connection.stirred() => {
-                if connection.is_stale() {
-                    let mut idle = engine.idle.borrow_mut();
-                    return match idle.iter().position(|other| Rc::ptr_eq(other, worker)) {
-                        Some(at) => {
-                            idle.remove(at);
-                            None
-                        }
-                        // Chosen in the meantime: the job finds out by itself that it needs a fresh connection.
-                        None => worker.job.take(),
-                    };
-                }
-            }
+    fn recycle(&self, record: Record) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < DONE_LEN_MAX {
+            spare.push(record);
         }
     }
 }

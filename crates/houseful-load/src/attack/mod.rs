@@ -14,8 +14,12 @@
 //! once, at the start.
 
 mod alarm;
+mod busy;
 mod client;
+mod endpoint;
 mod engine;
+mod supply;
+mod worker;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -26,7 +30,26 @@ use tokio::sync::watch;
 
 use crate::pacer::Pacer;
 use crate::results::Record;
-use crate::targets::Target;
+use crate::targets::{ReadError, Target};
+
+/// How late a request may leave for the generator's own sake. After a longer pause (a machine that
+/// slept, a process that was stopped) no more than this is caught up with; the rest is unsent.
+pub const CATCH_UP_MAX: Duration = Duration::from_secs(1);
+
+/// What an attack sends.
+pub enum Targets {
+    /// These in turn, from the first again after the last.
+    Eager(Vec<Target>),
+    /// Each once, read while the attack runs, by a thread of its own. When they run out, so does
+    /// the attack.
+    Lazy(Box<dyn Iterator<Item = Result<Target, ReadError>> + Send>),
+}
+
+impl From<Vec<Target>> for Targets {
+    fn from(targets: Vec<Target>) -> Targets {
+        Targets::Eager(targets)
+    }
+}
 
 /// How an attack sends. The defaults are vegeta's where it has the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +88,14 @@ impl Default for Options {
 /// What an attack amounts to, beside its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Outcome {
-    /// Requests taken up; each but the abandoned has been handed out as a [`Record`].
+    /// Requests taken up or given up; each but the abandoned has been handed out as a [`Record`].
     pub requests: u64,
+    /// Of them those that were never sent: no connection became free in time, or the generator
+    /// was later than [`CATCH_UP_MAX`].
+    pub unsent: u64,
+    /// Of them those that left, or were given up, more than [`LATE`](crate::metrics::LATE) after
+    /// their time.
+    pub late: u64,
     /// Requests that were under way when the attack was abandoned: they have no record.
     pub abandoned: u64,
     /// Requests that left late because [`Options::connections_max`] were in use.
@@ -80,8 +109,22 @@ pub struct Outcome {
     pub connections_peak: usize,
     /// The greatest [`Record::slip`].
     pub slip_max: Duration,
+    /// The greatest [`Record::queued`].
+    pub queued_max: Duration,
+    /// For how long the generator's thread had no rest.
+    pub at_limit: Duration,
+    /// Whether the plan had more to send when the targets ran out.
+    pub ran_out: bool,
     /// From the start to the last answer.
     pub elapsed: Duration,
+}
+
+impl Outcome {
+    /// Whether the load was the one that was asked for: every request of the plan sent, and 99 %
+    /// of them no later than [`LATE`](crate::metrics::LATE).
+    pub fn is_rate_held(&self) -> bool {
+        self.unsent == 0 && self.late.saturating_mul(100) <= self.requests
+    }
 }
 
 /// Why an attack does not start, or breaks off.
@@ -103,6 +146,9 @@ pub enum AttackError {
         /// What the resolver says.
         source: io::Error,
     },
+    /// The next target cannot be read. What was sent before has been handed out.
+    #[error("cannot read the next target")]
+    Targets(#[source] ReadError),
     /// The system gives no event loop or timer.
     #[error("cannot start the attack's event loop")]
     EventLoop(#[source] io::Error),
@@ -142,8 +188,8 @@ impl Stop {
         self.raise(Level::Abandon);
     }
 
-    /// Whether the attack is to end early.
-    pub fn is_raised(&self) -> bool {
+    /// Whether the attack was told to end early.
+    pub fn is_told(&self) -> bool {
         *self.0.borrow() > Level::Send
     }
 
@@ -156,38 +202,48 @@ impl Stop {
     }
 }
 
-/// Attacks `targets` in turn, from the first again after the last, until `pacer` ends or `stop`
-/// says so, then waits for what is under way.
+/// Sends `targets` until `pacer` ends, they run out, or `stop` says so, then waits for what is
+/// under way.
 ///
-/// `on_record` gets the record of each request when that is over, in that order. It runs between sends on this
-/// thread, so it has to be quick: what it takes is [`Record::slip`] to others.
+/// `on_record` gets the record of each request when that is over, in that order. It runs between
+/// sends on this thread, so it has to be quick: what it takes is [`Record::slip`] to others.
 ///
 /// # Errors
 ///
-/// See [`AttackError`]; all are found before the first request. A server that cannot be reached
+/// See [`AttackError`]; all but a bad target of [`Targets::Lazy`] are found before the first
+/// request. A server that cannot be reached
 /// is none: it is a record with code 0.
 ///
 /// # Panics
 ///
 /// When called from inside an async runtime; give it a thread of its own.
 pub fn run(
-    targets: Vec<Target>,
+    targets: impl Into<Targets>,
     pacer: Pacer,
     options: &Options,
     stop: &Stop,
-    on_record: impl FnMut(Record),
+    on_record: impl FnMut(&Record),
 ) -> Result<Outcome, AttackError> {
     let name = options.name.as_str();
     if !name.bytes().all(|b| b.is_ascii_graphic() || b == b' ') || name.trim() != name {
         return Err(AttackError::Name(name.to_owned()));
     }
-    let plan = engine::prepare(targets)?;
+    let targets = targets.into();
+    if matches!(&targets, Targets::Eager(targets) if targets.is_empty()) {
+        return Err(AttackError::NoTargets);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(tokio::runtime::LocalOptions::default())
         .map_err(AttackError::EventLoop)?;
-    let outcome =
-        runtime.block_on(engine::run(plan, pacer, options.clone(), stop.0.subscribe(), on_record));
-    // A resolver or connection left behind is nobody's business any more.
-    outcome.map_err(AttackError::EventLoop)
+    let outcome = runtime.block_on(engine::run(
+        targets,
+        pacer,
+        options.clone(),
+        stop.0.subscribe(),
+        on_record,
+    ));
+    // A resolver that is left behind is nobody's business any more.
+    runtime.shutdown_background();
+    outcome
 }

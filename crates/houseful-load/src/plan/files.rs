@@ -1,65 +1,116 @@
-//! A plan as vegeta's files.
+//! A plan as vegeta's files, or as a stream of targets without end.
 
+use std::convert::Infallible;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use super::{BODIES_DIR, Plan, PlanError, Summary, TARGETS_FILE};
-use crate::targets::{Header, http};
+use super::{BODIES_DIR, Emission, Plan, PlanError, Summary, TARGETS_FILE, TARGETS_JSON_FILE};
+use crate::targets::{Format, Header, http, json};
 
-/// Writes the plan's targets and bodies into `dir`, which is made if it is missing.
+/// Writes the plan's targets into `dir`, which is made if it is missing.
 ///
-/// Bodies are named relative to `dir`, which has to be the working directory of the attack.
-/// An earlier plan is replaced only with `force`, and then only files that a plan wrote.
+/// In [`Format::Http`] beside their bodies, which are named relative to `dir`: it has to be the
+/// working directory of the attack. In [`Format::Json`] the targets hold them. An earlier plan is
+/// replaced only with `force`, and then only files that a plan wrote.
 ///
 /// # Errors
 ///
 /// See [`PlanError`]. If the plan is refused or an earlier one is in the way, nothing is written.
-pub fn write(dir: &Path, plan: &Plan, force: bool) -> Result<Summary, PlanError> {
+pub fn write(dir: &Path, plan: &Plan, format: Format, force: bool) -> Result<Summary, PlanError> {
     plan.check()?;
-    let targets_path = dir.join(TARGETS_FILE);
-    let bodies_dir = dir.join(BODIES_DIR);
+    let targets_path = dir.join(targets_file(format));
+    let bodies_dir = (format == Format::Http).then(|| dir.join(BODIES_DIR));
     if !force
-        && let Some(path) =
-            [&targets_path, &bodies_dir].into_iter().find(|path| path.symlink_metadata().is_ok())
+        && let Some(path) = [Some(&targets_path), bodies_dir.as_ref()]
+            .into_iter()
+            .flatten()
+            .find(|path| path.symlink_metadata().is_ok())
     {
         return Err(PlanError::Exists(path.clone()));
     }
-    match bodies_dir.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => remove_bodies(&bodies_dir)?,
-        Ok(_) => return Err(PlanError::NotAFolder(bodies_dir)),
-        Err(_) => fs::create_dir_all(&bodies_dir).map_err(cannot_write(&bodies_dir))?,
+    match &bodies_dir {
+        Some(bodies_dir) => write_bodies(bodies_dir, plan)?,
+        None => fs::create_dir_all(dir).map_err(cannot_write(dir))?,
     }
+    // Last and under its own name only when whole: whoever sees it can attack it.
+    let unfinished = dir.join(format!(".{}.unfinished", targets_file(format)));
+    write_targets(&unfinished, plan, format).map_err(cannot_write(&unfinished))?;
+    fs::rename(&unfinished, &targets_path).map_err(cannot_write(&targets_path))?;
+    let directory = Some(dir).filter(|dir| !matches!(dir.to_str(), Some("" | "." | "./")));
+    Ok(Summary { directory: directory.map(Path::to_owned), format, ..plan.summary() })
+}
 
+/// Writes the plan's emissions as JSON targets, and goes on after its seconds, without end.
+///
+/// # Errors
+///
+/// [`PlanError`] if the plan is refused, or what `out` says when nobody reads any more.
+pub fn stream(out: &mut impl Write, plan: &Plan) -> Result<Infallible, StreamError> {
+    plan.check()?;
+    for emission in plan.emissions_without_end() {
+        write_json_target(out, plan, emission)?;
+    }
+    unreachable!("there is always a next emission")
+}
+
+/// Why a stream of targets ends.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// It does not begin.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Nobody takes it.
+    #[error("cannot write targets")]
+    Write(#[from] io::Error),
+}
+
+/// What the file of targets is called.
+pub(super) fn targets_file(format: Format) -> &'static str {
+    match format {
+        Format::Http => TARGETS_FILE,
+        Format::Json => TARGETS_JSON_FILE,
+    }
+}
+
+fn write_bodies(dir: &Path, plan: &Plan) -> Result<(), PlanError> {
+    match dir.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => remove_bodies(dir)?,
+        Ok(_) => return Err(PlanError::NotAFolder(dir.to_owned())),
+        Err(_) => fs::create_dir_all(dir).map_err(cannot_write(dir))?,
+    }
     for window in 0..plan.windows() {
         for badge in 0..plan.badges {
-            let path = bodies_dir.join(body_name(badge, window));
+            let path = dir.join(body_name(badge, window));
             fs::write(&path, plan.body(badge, window)).map_err(cannot_write(&path))?;
         }
     }
-    // Last and under its own name only when whole: whoever sees it can attack it.
-    let unfinished = dir.join(format!(".{TARGETS_FILE}.unfinished"));
-    write_targets(&unfinished, plan).map_err(cannot_write(&unfinished))?;
-    fs::rename(&unfinished, &targets_path).map_err(cannot_write(&targets_path))?;
-    let directory = Some(dir).filter(|dir| !matches!(dir.to_str(), Some("" | "." | "./")));
-    Ok(Summary { directory: directory.map(Path::to_owned), ..plan.summary() })
+    Ok(())
 }
 
-fn write_targets(path: &Path, plan: &Plan) -> io::Result<()> {
-    let content_type: Header =
-        "Content-Type: application/json".parse().expect("a header by its form");
+fn write_targets(path: &Path, plan: &Plan, format: Format) -> io::Result<()> {
     let mut out = BufWriter::new(fs::File::create(path)?);
     for emission in plan.emissions() {
-        let body_path = format!("{BODIES_DIR}/{}", body_name(emission.badge, emission.window));
-        http::write(
-            &mut out,
-            "POST",
-            &plan.url,
-            std::slice::from_ref(&content_type),
-            Some(&body_path),
-        )?;
+        match format {
+            Format::Http => write_http_target(&mut out, plan, emission)?,
+            Format::Json => write_json_target(&mut out, plan, emission)?,
+        }
     }
     out.flush()
+}
+
+fn write_http_target(out: &mut impl Write, plan: &Plan, emission: Emission) -> io::Result<()> {
+    let body_path = format!("{BODIES_DIR}/{}", body_name(emission.badge, emission.window));
+    http::write(out, "POST", &plan.url, &[content_type()], Some(&body_path))
+}
+
+fn write_json_target(out: &mut impl Write, plan: &Plan, emission: Emission) -> io::Result<()> {
+    let body = plan.body(emission.badge, emission.window);
+    json::write(out, "POST", &plan.url, &[content_type()], body.as_bytes())
+}
+
+fn content_type() -> Header {
+    "Content-Type: application/json".parse().expect("a header by its form")
 }
 
 fn body_name(badge: u32, window: u64) -> String {

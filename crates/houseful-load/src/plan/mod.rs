@@ -21,17 +21,20 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use self::files::write;
+pub use self::files::{StreamError, stream, write};
 pub use self::summary::{Ratio, Summary};
 use crate::duration::Go;
-use crate::targets::HttpUrl;
+use crate::targets::{Format, HttpUrl};
 
 /// The file of targets, inside the plan's folder.
 pub const TARGETS_FILE: &str = "targets.txt";
+/// The file of targets as JSON, inside the plan's folder.
+pub const TARGETS_JSON_FILE: &str = "targets.json";
 /// The folder of bodies, inside the plan's folder.
 pub const BODIES_DIR: &str = "vegeta_data";
 
-const BADGES_PER_HOUSE: u32 = 20;
+/// Badges that share a house and its Pis.
+pub const BADGES_PER_HOUSE: u32 = 20;
 /// A badge reports the five beacons it hears best.
 const BEACONS_MAX: u32 = 5;
 /// More would be 10 GB of targets, and days of a collector's work.
@@ -184,8 +187,14 @@ impl Plan {
 
     /// All emissions in the order of real time. The plan must have passed [`Plan::check`].
     pub fn emissions(&self) -> impl Iterator<Item = Emission> + use<> {
+        let intervals = self.intervals();
+        self.emissions_without_end().take_while(move |emission| emission.interval < intervals)
+    }
+
+    /// As [`Plan::emissions`], as if the plan went on for ever.
+    pub fn emissions_without_end(&self) -> impl Iterator<Item = Emission> + use<> {
         let (badges, pis, per_window) = (self.badges, self.pis, self.intervals_per_window());
-        (0..self.intervals()).flat_map(move |interval| {
+        (0..).flat_map(move |interval| {
             (0..badges).flat_map(move |badge| {
                 (0..pis).map(move |pi| Emission {
                     interval,
@@ -233,6 +242,7 @@ impl Plan {
                 self.advertising_interval.as_nanos() * u128::from(self.intervals()),
             ),
             directory: None,
+            format: Format::Http,
         }
     }
 
@@ -307,9 +317,53 @@ mod tests {
     }
 
     #[test]
+    fn json_targets_are_the_same_and_hold_their_bodies() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), &small(), Format::Http, false).unwrap();
+        let http = read_back(dir.path());
+        let summary = write(dir.path(), &small(), Format::Json, false).unwrap();
+        let text = fs::read(dir.path().join(TARGETS_JSON_FILE)).unwrap();
+        let json = targets::json::read(&text[..], "t", &targets::Defaults::default()).unwrap();
+        assert_eq!(json, http);
+        assert!(summary.to_string().contains("attack -targets=targets.json -format=json -rate="));
+        let error = write(dir.path(), &small(), Format::Json, false).unwrap_err().to_string();
+        assert!(error.contains("targets.json` exists"), "{error}");
+        write(dir.path(), &small(), Format::Json, true).unwrap();
+    }
+
+    #[test]
+    fn a_stream_begins_with_the_plan_and_goes_on() {
+        struct Full(Vec<u8>);
+        impl io::Write for Full {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                if self.0.len() > 100_000 {
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
+                self.0.extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), &small(), Format::Json, false).unwrap();
+        let plan = fs::read(dir.path().join(TARGETS_JSON_FILE)).unwrap();
+        let mut out = Full(Vec::new());
+        let error = stream(&mut out, &small()).unwrap_err();
+        assert!(
+            matches!(&error, StreamError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
+        );
+        assert!(out.0.starts_with(&plan) && out.0.len() > 100_000 && plan.len() < 20_000);
+        let error = stream(&mut out, &Plan { pis: 0, ..small() }).unwrap_err();
+        assert_eq!(error.to_string(), "--pis: expected at least 1, found 0");
+    }
+
+    #[test]
     fn writes_the_seeds_run() {
         let dir = tempfile::tempdir().unwrap();
-        let summary = write(dir.path(), &Plan::default(), false).unwrap();
+        let summary = write(dir.path(), &Plan::default(), Format::Http, false).unwrap();
         assert_eq!((summary.emissions, summary.payloads), (24_000, 1_200));
         assert_eq!(fs::read_dir(dir.path().join(BODIES_DIR)).unwrap().count(), 1_200);
 
@@ -360,7 +414,7 @@ mod tests {
     fn same_seed_same_bytes() {
         let write_files = |seed| {
             let dir = tempfile::tempdir().unwrap();
-            write(dir.path(), &Plan { seed, ..small() }, false).unwrap();
+            write(dir.path(), &Plan { seed, ..small() }, Format::Http, false).unwrap();
             let strip = |(path, bytes): (PathBuf, _)| {
                 (path.strip_prefix(dir.path()).unwrap().to_owned(), bytes)
             };
@@ -414,7 +468,10 @@ mod tests {
             ),
         ] {
             let dir = tempfile::tempdir().unwrap();
-            assert_eq!(write(dir.path(), &plan, true).expect_err(error).to_string(), error);
+            assert_eq!(
+                write(dir.path(), &plan, Format::Http, true).expect_err(error).to_string(),
+                error
+            );
             assert_eq!(files(dir.path()), BTreeMap::new());
         }
     }
@@ -426,7 +483,7 @@ mod tests {
             fs::create_dir(dir.path().join("vegeta_data")).unwrap();
             fs::write(dir.path().join(there), "precious").unwrap();
             let before = files(dir.path());
-            let error = write(dir.path(), &small(), false).unwrap_err();
+            let error = write(dir.path(), &small(), Format::Http, false).unwrap_err();
             assert!(matches!(error, PlanError::Exists(_)), "{error}");
             assert_eq!(files(dir.path()), before);
         }
@@ -435,9 +492,9 @@ mod tests {
     #[test]
     fn force_replaces_a_plan_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
-        write(dir.path(), &Plan { badges: 9, ..small() }, false).unwrap();
+        write(dir.path(), &Plan { badges: 9, ..small() }, Format::Http, false).unwrap();
         fs::write(dir.path().join("vegeta_data/notes.txt"), "precious").unwrap();
-        write(dir.path(), &small(), true).unwrap();
+        write(dir.path(), &small(), Format::Http, true).unwrap();
         assert_eq!(read_back(dir.path()).len(), 60);
         assert_eq!(files(dir.path()).len(), 1 + 6 + 1);
         assert_eq!(
@@ -451,14 +508,14 @@ mod tests {
     fn writes_nothing_outside_its_folder() {
         let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::os::unix::fs::symlink(outside.path(), dir.path().join(BODIES_DIR)).unwrap();
-        let error = write(dir.path(), &small(), true).unwrap_err();
+        let error = write(dir.path(), &small(), Format::Http, true).unwrap_err();
         assert!(matches!(error, PlanError::NotAFolder(_)), "{error}");
 
         fs::remove_file(dir.path().join(BODIES_DIR)).unwrap();
         fs::write(outside.path().join("mine"), "precious").unwrap();
         std::os::unix::fs::symlink(outside.path().join("mine"), dir.path().join(TARGETS_FILE))
             .unwrap();
-        write(dir.path(), &small(), true).unwrap();
+        write(dir.path(), &small(), Format::Http, true).unwrap();
         assert_eq!(fs::read_to_string(outside.path().join("mine")).unwrap(), "precious");
     }
 

@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::TARGETS_FILE;
+use super::files::targets_file;
 use crate::duration::Go;
+use crate::targets::Format;
 
 /// What a plan amounts to; displayed as the seed's generator printed it, and how to attack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Summary {
     pub duration: Duration,
     /// Where [`write`](super::write) wrote, if not into the working directory.
     pub directory: Option<PathBuf>,
+    /// How the targets are written.
+    pub format: Format,
 }
 
 impl Summary {
@@ -57,9 +60,14 @@ impl fmt::Display for Summary {
             0 => format!("{}s", self.duration.as_secs()),
             _ => Go(self.duration).to_string(),
         };
+        let file = targets_file(self.format);
+        let format = match self.format {
+            Format::Http => "",
+            Format::Json => " -format=json",
+        };
         let flags =
-            format!("attack -targets={TARGETS_FILE} -rate={} -duration={duration}", self.rate());
-        writeln!(f, "{} emissions generated in {TARGETS_FILE}", self.emissions)?;
+            format!("attack -targets={file}{format} -rate={} -duration={duration}", self.rate());
+        writeln!(f, "{} emissions generated in {file}", self.emissions)?;
         writeln!(f, "  {} badges", self.badges)?;
         writeln!(f, "  {} pis", self.pis)?;
         writeln!(f, "  {} seconds", self.seconds)?;
@@ -177,7 +185,7 @@ houseful load attack -targets=targets.txt -rate=400 -duration=60s | houseful loa
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("Zoë's houses");
         let small = Plan { badges: 3, pis: 2, seconds: 10, ..Plan::default() };
-        let text = super::super::write(&path, &small, false).unwrap().to_string();
+        let text = super::super::write(&path, &small, Format::Http, false).unwrap().to_string();
         let cd = format!("\ncd '{}'\nvegeta ", path.display().to_string().replace('\'', r"'\''"));
         assert!(text.contains(&cd), "{text}");
         assert_eq!(shell_word(Path::new("a/b_c-1.d")), "a/b_c-1.d");

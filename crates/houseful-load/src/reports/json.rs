@@ -1,6 +1,8 @@
 //! vegeta's JSON report: one object on one line, its keys in vegeta's order.
 //!
-//! Times in nanoseconds, `success` from 0 to 1, `errors` as in the text report. Source:
+//! Times in nanoseconds, `success` from 0 to 1, `errors` as in the text report. Behind vegeta's keys
+//! stand ours, as far as the records tell: `no_answer`, how many by cause; `slip`, how late requests
+//! were sent; `unsent`; `limit`, who it was: `none`, `generator` or `server`, and in words. Source:
 //! `NewJSONReporter` in vegeta's `lib/reporters.go`; numbers and texts as Go's `encoding/json`.
 
 use std::fmt;
@@ -8,7 +10,7 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
-use crate::metrics::{Bytes, Latencies, Summary};
+use crate::metrics::{Bytes, Latencies, Sending, Summary};
 
 /// Go's zero time, which vegeta prints when there are no results.
 const GO_ZERO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -73,7 +75,26 @@ pub fn write(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     }
     out.write_all(b"},\"errors\":[")?;
     out.write_all(&errors)?;
-    out.write_all(b"]}\n")
+    write!(out, "]")?;
+    if !summary.causes.is_empty() {
+        write!(out, ",\"no_answer\":{{")?;
+        for (at, (cause, count)) in summary.causes.iter().enumerate() {
+            write!(out, "{}\"{cause}\":{count}", comma(at))?;
+        }
+        write!(out, "}}")?;
+    }
+    if let Some(sending) = &summary.sending {
+        let Sending { slip_mean, slip_p50, slip_p99, slip_max, unsent, limit, .. } = *sending;
+        let [mean, p50, p99, max] =
+            [slip_mean, slip_p50, slip_p99, slip_max].map(|slip| slip.as_nanos());
+        let who = limit.name();
+        write!(
+            out,
+            ",\"slip\":{{\"mean\":{mean},\"50th\":{p50},\"99th\":{p99},\"max\":{max}}},\"unsent\":{unsent},\"limit\":{{\"who\":\"{who}\",\"words\":\"{}\"}}",
+            sending.verdict()
+        )?;
+    }
+    out.write_all(b"}\n")
 }
 
 /// Appends a JSON string as Go's encoders with HTML escaping do.
@@ -134,6 +155,7 @@ fn comma(at: usize) -> &'static str {
 mod tests {
     use super::*;
     use crate::metrics::Metrics;
+    use crate::results::Record;
     use std::time::Duration;
 
     fn report(summary: &Summary) -> String {
@@ -168,6 +190,25 @@ mod tests {
             "\n"
         );
         assert_eq!(report(&summary), expected);
+    }
+
+    #[test]
+    fn says_how_late_requests_were_sent_where_that_is_known() {
+        let mut metrics = Metrics::new();
+        metrics.add(&Record {
+            error: "timeout: no answer within 1s".into(),
+            slip: Some(Duration::from_nanos(30)),
+            ..Record::default()
+        });
+        let text = report(&metrics.summary());
+        let (_, ours) = text.split_once(",\"no_answer\"").unwrap();
+        let expected = concat!(
+            r#":{"timeout":1},"slip":{"mean":30,"50th":30,"99th":30,"max":30},"unsent":0,"#,
+            r#""limit":{"who":"none","words":"none: 99% of requests left within 30ns of their time"}}"#,
+            "\n"
+        );
+        assert_eq!(ours, expected);
+        serde_json::from_str::<serde_json::Value>(&text).unwrap();
     }
 
     #[test]

@@ -2,13 +2,15 @@
 //!
 //! Source: `NewTextReporter` in vegeta's `lib/reporters.go`. Durations are rounded to the unit
 //! below their largest. Where more distinct errors came than are kept, a last line says how many
-//! requests they were; vegeta, which keeps all, has no such line.
+//! requests they were; vegeta, which keeps all, has no such line. Where the records tell how late
+//! they were sent, three more lines before the errors say so, and who was the limit; and one how
+//! many have no answer, by cause.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::duration::{Go, rounded};
-use crate::metrics::Summary;
+use crate::metrics::{Sending, Summary};
 
 /// Writes the report.
 ///
@@ -38,7 +40,24 @@ pub fn write(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     for (code, count) in codes {
         write!(out, "{code}:{count}  ")?;
     }
-    writeln!(out, "\nError Set:")?;
+    writeln!(out)?;
+    if !summary.causes.is_empty() {
+        row(out, "No Answer", "[cause:count]")?;
+        for (cause, count) in &summary.causes {
+            write!(out, "{cause}:{count}  ")?;
+        }
+        writeln!(out)?;
+    }
+    if let Some(sending) = &summary.sending {
+        row(out, "Slip", "[mean, 50, 99, max]")?;
+        let Sending { slip_mean, slip_p50, slip_p99, slip_max, .. } = *sending;
+        durations(out, &[slip_mean, slip_p50, slip_p99, slip_max])?;
+        row(out, "Unsent", "[total]")?;
+        writeln!(out, "{}", sending.unsent)?;
+        row(out, "Limit", "[who]")?;
+        writeln!(out, "{}", sending.verdict())?;
+    }
+    writeln!(out, "Error Set:")?;
     for error in &summary.errors {
         writeln!(out, "{error}")?;
     }
@@ -64,6 +83,7 @@ fn durations(out: &mut impl Write, durations: &[Duration]) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::metrics::{Bytes, Latencies, Metrics};
+    use crate::results::Record;
 
     fn report(summary: &Summary) -> String {
         let mut out = Vec::new();
@@ -112,6 +132,31 @@ timeout
         assert_eq!(report(&summary), expected);
         let more = report(&Summary { errors_not_kept: 3, ..summary });
         assert!(more.ends_with("timeout\n(3 more requests with other errors)\n"), "{more}");
+    }
+
+    #[test]
+    fn says_how_late_requests_were_sent_where_that_is_known() {
+        let mut metrics = Metrics::new();
+        for error in ["", "connect: cannot connect to `a`: connection refused", "unsent: x"] {
+            metrics.add(&Record {
+                code: if error.is_empty() { 200 } else { 0 },
+                error: error.into(),
+                slip: Some(Duration::from_micros(30)),
+                ..Record::default()
+            });
+        }
+        let text = report(&metrics.summary());
+        let (_, text) = text.split_once("Status Codes").unwrap();
+        let expected = "  [code:count]                      0:2  200:1  \n\
+No Answer     [cause:count]                     connect:1  unsent:1  \n\
+Slip          [mean, 50, 99, max]               30µs, 30µs, 30µs, 30µs
+Unsent        [total]                           1
+Limit         [who]                             generator: it was late for 1 of 3 requests, by up to 30µs; give it more of a core, or ask for less
+Error Set:
+connect: cannot connect to `a`: connection refused
+unsent: x
+";
+        assert_eq!(text, expected);
     }
 
     #[test]

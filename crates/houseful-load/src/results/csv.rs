@@ -3,7 +3,7 @@
 //! No header row; exactly twelve columns: timestamp in ns since 1970, code, latency in ns,
 //! bytes_out, bytes_in, error, body in base64, attack, seq, method, url, headers in base64 (`Key:
 //! value` lines in the order of keys, and an empty line at the end; nothing for no headers). So a
-//! [`Record::slip`] is lost. Source: `NewCSVEncoder` in vegeta's `lib/results.go`.
+//! [`Record::slip`] is lost, and what of it was [`Record::queued`]. Source: `NewCSVEncoder` in vegeta's `lib/results.go`.
 
 use std::io::{self, BufRead, Read, Write};
 use std::time::Duration;

@@ -2,8 +2,8 @@
 //!
 //! One object a line, keys in the order of [`Record`]'s fields: `timestamp` in RFC 3339 with as
 //! many decimals as it needs (ours always in UTC), `latency` in nanoseconds, `body` in base64 or
-//! null, `headers` an object of lists or null. `<`, `>` and `&` are escaped. Where it is known, a last
-//! key `slip` in nanoseconds, which vegeta's reader skips. Source: vegeta's `lib/results.go` and its
+//! null, `headers` an object of lists or null. `<`, `>` and `&` are escaped. Where they are known, last
+//! keys `slip` and, unless it is zero, `queued`, in nanoseconds; vegeta's reader skips them. Source: vegeta's `lib/results.go` and its
 //! encoder, easyjson's `jwriter`.
 
 use std::borrow::Cow;
@@ -74,6 +74,9 @@ pub fn append(out: &mut Vec<u8>, record: &Record) {
     }
     if let Some(slip) = record.slip {
         put(out, format_args!(",\"slip\":{}", slip.as_nanos()));
+    }
+    if !record.queued.is_zero() {
+        put(out, format_args!(",\"queued\":{}", record.queued.as_nanos()));
     }
     out.extend_from_slice(b"}\n");
 }
@@ -185,6 +188,8 @@ struct Line<'a> {
     headers: Option<HeaderMap>,
     #[serde(default)]
     slip: Option<u64>,
+    #[serde(default)]
+    queued: u64,
 }
 
 /// Why a line is no record.
@@ -228,6 +233,7 @@ fn fill(record: &mut Record, line: &[u8]) -> Result<(), Fault> {
     record.url.push_str(&line.url);
     record.headers = line.headers;
     record.slip = line.slip.map(Duration::from_nanos);
+    record.queued = Duration::from_nanos(line.queued);
     Ok(())
 }
 
@@ -253,6 +259,7 @@ mod tests {
                 [("B".into(), vec!["1".into(), "2".into()]), ("A".into(), vec![])].into(),
             ),
             slip: Some(Duration::from_nanos(89)),
+            queued: Duration::from_nanos(7),
         }
     }
 
@@ -276,7 +283,7 @@ mod tests {
         let expected = concat!(
             r#"{"attack":"a\u003cb","seq":7,"code":409,"timestamp":"2026-11-24T20:29:00.1234567Z","latency":1234567,"#,
             r#""bytes_out":102,"bytes_in":24,"error":"409 Conflict","body":"eyJlcnJvcnMi","method":"POST","#,
-            r#""url":"http://localhost/?a=1\u0026b=2","headers":{"A":[],"B":["1","2"]},"slip":89}"#,
+            r#""url":"http://localhost/?a=1\u0026b=2","headers":{"A":[],"B":["1","2"]},"slip":89,"queued":7}"#,
             "\n"
         );
         assert_eq!(String::from_utf8(out).unwrap(), expected);
@@ -288,6 +295,7 @@ mod tests {
                 body: None,
                 headers: None,
                 slip: None,
+                queued: Duration::ZERO,
                 timestamp: Timestamp::UNIX_EPOCH,
                 ..record()
             },

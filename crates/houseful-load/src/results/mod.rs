@@ -3,6 +3,7 @@
 //! In three encodings, each as vegeta writes and reads it: [`gob`], [`json`], [`csv`].
 //! [`Reader`] finds out which one it is by looking, [`Writer`] is told, [`Merge`] joins several.
 
+mod cause;
 pub mod csv;
 mod error;
 pub mod gob;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use cause::Cause;
 pub use error::{Place, ReadError};
 pub use merge::Merge;
 pub use reader::Reader;
@@ -65,6 +67,9 @@ pub struct Record {
     /// How long after `timestamp` the generator took the request up: its own lateness and the wait
     /// for a free connection. `None` where it is not known, as in what vegeta wrote and in CSV.
     pub slip: Option<Duration>,
+    /// The part of `slip` in which every connection was in use: what the server, or too few
+    /// connections, made of it. The rest is the generator's own.
+    pub queued: Duration,
 }
 
 impl Record {
@@ -80,6 +85,11 @@ impl Record {
     /// Whether vegeta counts it as a success: a status from 200 to 399.
     pub fn is_success(&self) -> bool {
         (200..400).contains(&self.code)
+    }
+
+    /// Why there is no answer; `None` if there is one, or if another tool wrote the error.
+    pub fn cause(&self) -> Option<Cause> {
+        if self.code == 0 { Cause::of(&self.error) } else { None }
     }
 
     /// When the answer was complete, in nanoseconds since the Unix epoch.

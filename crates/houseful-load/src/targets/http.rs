@@ -19,79 +19,20 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, BufRead, Read, Write};
-use std::path::PathBuf;
+use std::io::{self, BufRead, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Defaults, Header, HeaderError, HttpUrl, Target, UrlError};
+use super::lines::Lines;
+use super::{Defaults, Excerpt, Header, HttpUrl, LineError, ReadError, Target};
 
 /// The longest line that vegeta reads, without its line end.
 const LINE_LEN_MAX: usize = 64 * 1024 - 1;
 
-/// Why a target file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The source broke.
-    #[error("cannot read targets from `{name}`")]
-    Read {
-        /// Where the targets come from.
-        name: String,
-        /// What happened.
-        source: io::Error,
-    },
-    /// There is none.
-    #[error(
-        "{name}: expected at least one target such as `GET http://localhost:8080/`, found none"
-    )]
-    Empty {
-        /// Where the targets come from.
-        name: String,
-    },
-    /// A line is not what the format wants there.
-    #[error("{name}:{line}: {fault}")]
-    Line {
-        /// Where the targets come from.
-        name: String,
-        /// Line number, from 1.
-        line: u64,
-        /// What is wrong with it.
-        fault: LineError,
-    },
-}
+/// So many bytes of bodies a [`Reader`] remembers, so that a body named often is read once.
+const BODIES_LEN_MAX: usize = 64 << 20;
 
-/// What is wrong with a line of a target file.
-#[derive(Debug, thiserror::Error)]
-pub enum LineError {
-    /// Not UTF-8.
-    #[error("expected UTF-8")]
-    NotUtf8,
-    /// Longer than vegeta would read.
-    #[error("expected a line of at most {LINE_LEN_MAX} bytes")]
-    TooLong,
-    /// Not the first line of a target.
-    #[error("expected `METHOD URL` with the method in upper case, found `{0}`")]
-    NotATarget(String),
-    /// The URL cannot be attacked.
-    #[error(transparent)]
-    Url(UrlError),
-    /// A target's first line where only headers, a body or a blank line may stand.
-    #[error("expected a header, `@file` or a blank line before the next target, found `{0}`")]
-    MissingBlankLine(String),
-    /// Not a header.
-    #[error(transparent)]
-    Header(HeaderError),
-    /// `@` alone.
-    #[error("expected the name of the body's file after `@`")]
-    NoBodyName,
-    /// The body's file cannot be read.
-    #[error("cannot read the body `{path}`: {cause}")]
-    Body {
-        /// As written, relative to the working directory.
-        path: String,
-        /// What happened.
-        cause: io::Error,
-    },
-}
+const EXAMPLE: &str = "`GET http://localhost:8080/`";
 
 /// Reads all targets of `source`; `name` is what errors call it.
 ///
@@ -106,25 +47,9 @@ pub fn read(
     name: &str,
     defaults: &Defaults,
 ) -> Result<Vec<Target>, ReadError> {
-    let mut lines = Lines { source, name, number: 0, buffer: Vec::new() };
-    let mut reader = TargetReader {
-        defaults,
-        bodies: HashMap::new(),
-        targets: Vec::new(),
-        place: Place::Between,
-    };
-    while lines.advance()? {
-        let taken = lines.text().and_then(|line| reader.take(line));
-        taken.map_err(|fault| ReadError::Line {
-            name: name.to_owned(),
-            line: lines.number,
-            fault,
-        })?;
-    }
-    match reader.targets {
-        targets if targets.is_empty() => Err(ReadError::Empty { name: name.to_owned() }),
-        targets => Ok(targets),
-    }
+    let mut reader = Reader::new(source, name, defaults.clone());
+    reader.bodies.len_max = usize::MAX;
+    reader.collect()
 }
 
 /// Writes one target, with the name of its body's file if it has one, and a blank line.
@@ -149,6 +74,20 @@ pub fn write(
     writeln!(out)
 }
 
+/// Reads targets one by one, in memory that does not grow with their number.
+///
+/// No target at all is an error. After an error it ends.
+pub struct Reader<R> {
+    lines: Lines<R>,
+    defaults: Defaults,
+    bodies: Bodies,
+    /// The target whose end has not been seen.
+    begun: Option<Target>,
+    place: Place,
+    any: bool,
+    over: bool,
+}
+
 /// Where in a file the next line stands.
 #[derive(PartialEq)]
 enum Place {
@@ -160,49 +99,109 @@ enum Place {
     Inside,
 }
 
-struct TargetReader<'a> {
-    defaults: &'a Defaults,
-    bodies: HashMap<PathBuf, Arc<[u8]>>,
-    targets: Vec<Target>,
-    place: Place,
+impl<R: BufRead> Reader<R> {
+    /// A reader of `source`; `name` is what errors call it.
+    pub fn new(source: R, name: &str, defaults: Defaults) -> Reader<R> {
+        Reader {
+            lines: Lines::new(source, name, LINE_LEN_MAX),
+            defaults,
+            bodies: Bodies { known: HashMap::new(), len: 0, len_max: BODIES_LEN_MAX },
+            begun: None,
+            place: Place::Between,
+            any: false,
+            over: false,
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<Target>, ReadError> {
+        while self.lines.advance()? {
+            let line = self.lines.text().map_err(|fault| self.lines.fault(fault))?.trim();
+            let taken =
+                take(line, &mut self.place, &mut self.begun, &self.defaults, &mut self.bodies);
+            match taken {
+                Ok(None) => {}
+                Ok(Some(target)) => return Ok(Some(target)),
+                Err(fault) => return Err(self.lines.fault(fault)),
+            }
+        }
+        self.over = true;
+        Ok(self.begun.take())
+    }
 }
 
-impl TargetReader<'_> {
-    fn take(&mut self, line: &str) -> Result<(), LineError> {
-        let line = line.trim();
-        if line.is_empty() {
-            self.place = Place::Between;
-            return Ok(());
+impl<R: BufRead> Iterator for Reader<R> {
+    type Item = Result<Target, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.over {
+            return None;
         }
-        if self.place == Place::First && starts_with_method(line) {
-            self.place = Place::Between;
-        }
-        match self.targets.last_mut() {
-            Some(target) if self.place != Place::Between => {
-                self.place = Place::Inside;
-                if let Some(path) = line.strip_prefix('@') {
-                    target.body = body(&mut self.bodies, path)?;
-                    self.place = Place::Between;
-                } else if !line.starts_with('#') {
-                    target.headers.push(header(line)?);
-                }
+        let read = self.read();
+        self.over |= read.is_err();
+        match read {
+            Ok(None) if !self.any => {
+                Some(Err(ReadError::Empty { name: self.lines.name().to_owned(), example: EXAMPLE }))
             }
-            _ if line.starts_with('#') => {}
-            _ => {
-                self.targets.push(first_line(line, self.defaults)?);
-                self.place = Place::First;
+            Ok(target) => {
+                self.any |= target.is_some();
+                target.map(Ok)
             }
+            Err(error) => Some(Err(error)),
         }
-        Ok(())
+    }
+}
+
+/// Takes a line, and returns the target that it shows to be whole.
+fn take(
+    line: &str,
+    place: &mut Place,
+    begun: &mut Option<Target>,
+    defaults: &Defaults,
+    bodies: &mut Bodies,
+) -> Result<Option<Target>, LineError> {
+    if line.is_empty() {
+        *place = Place::Between;
+        return Ok(begun.take());
+    }
+    if *place == Place::First && starts_with_method(line) {
+        *place = Place::Between;
+    }
+    match begun {
+        Some(target) if *place != Place::Between => {
+            *place = Place::Inside;
+            if let Some(path) = line.strip_prefix('@') {
+                target.body = bodies.read(path)?;
+                *place = Place::Between;
+                return Ok(begun.take());
+            } else if !line.starts_with('#') {
+                target.headers.push(header(line)?);
+            }
+            Ok(None)
+        }
+        _ if line.starts_with('#') => Ok(None),
+        _ => {
+            *place = Place::First;
+            Ok(begun.replace(first_line(line, defaults)?))
+        }
     }
 }
 
 fn first_line(line: &str, defaults: &Defaults) -> Result<Target, LineError> {
-    let not_a_target = || LineError::NotATarget(line.to_owned());
-    if !starts_with_method(line) {
-        return Err(not_a_target());
+    if line.starts_with(['{', '[']) {
+        return Err(LineError::Json(Excerpt::of(line)));
     }
-    let (method, url) = line.split_once(' ').ok_or_else(not_a_target)?;
+    if !starts_with_method(line) {
+        return Err(LineError::NotATarget(Excerpt::of(line)));
+    }
+    let (method, url) = match line.split_once(' ') {
+        Some((method, url)) if !method.contains('\t') && !url.starts_with([' ', '\t']) => {
+            (method, url)
+        }
+        _ => return Err(LineError::NotOneSpace(Excerpt::of(line))),
+    };
+    if let Some((_, third)) = url.split_once([' ', '\t']) {
+        return Err(LineError::ThirdWord(Excerpt::of(third.trim_start())));
+    }
     Ok(Target {
         method: method.to_owned(),
         url: url.parse().map_err(LineError::Url)?,
@@ -213,24 +212,48 @@ fn first_line(line: &str, defaults: &Defaults) -> Result<Target, LineError> {
 
 fn header(line: &str) -> Result<Header, LineError> {
     // `GET http://…` would pass for a header named `GET http`.
-    let rest = line.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim_start());
-    if starts_with_method(line) && (rest.starts_with('/') || rest.contains("://")) {
-        return Err(LineError::MissingBlankLine(line.to_owned()));
+    let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let rest = rest.trim_start();
+    if word.bytes().all(|b| b.is_ascii_alphabetic())
+        && (rest.starts_with('/') || rest.contains("://"))
+    {
+        return Err(match starts_with_method(line) {
+            true => LineError::MissingBlankLine(Excerpt::of(line)),
+            false => LineError::NotATarget(Excerpt::of(line)),
+        });
+    }
+    if line.starts_with(['{', '[', '"', '<', '}', ']']) {
+        return Err(LineError::BodyInPlace(Excerpt::of(line)));
     }
     line.parse().map_err(LineError::Header)
 }
 
-fn body(bodies: &mut HashMap<PathBuf, Arc<[u8]>>, path: &str) -> Result<Arc<[u8]>, LineError> {
-    if path.is_empty() {
-        return Err(LineError::NoBodyName);
+/// Bodies by the names of their files.
+struct Bodies {
+    known: HashMap<PathBuf, Arc<[u8]>>,
+    len: usize,
+    len_max: usize,
+}
+
+impl Bodies {
+    fn read(&mut self, path: &str) -> Result<Arc<[u8]>, LineError> {
+        if path.is_empty() {
+            return Err(LineError::NoBodyName);
+        }
+        if let Some(body) = self.known.get(Path::new(path)) {
+            return Ok(Arc::clone(body));
+        }
+        let bytes =
+            fs::read(path).map_err(|cause| LineError::Body { path: path.to_owned(), cause })?;
+        let body: Arc<[u8]> = bytes.into();
+        if self.len.saturating_add(body.len()) > self.len_max {
+            self.known.clear();
+            self.len = 0;
+        }
+        self.len += body.len();
+        self.known.insert(path.into(), Arc::clone(&body));
+        Ok(body)
     }
-    if let Some(body) = bodies.get(std::path::Path::new(path)) {
-        return Ok(Arc::clone(body));
-    }
-    let bytes = fs::read(path).map_err(|cause| LineError::Body { path: path.to_owned(), cause })?;
-    let body: Arc<[u8]> = bytes.into();
-    bodies.insert(path.into(), Arc::clone(&body));
-    Ok(body)
 }
 
 /// vegeta's `^[A-Z]+\s`.
@@ -238,37 +261,6 @@ fn starts_with_method(line: &str) -> bool {
     line.split_once(char::is_whitespace).is_some_and(|(method, _)| {
         !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase())
     })
-}
-
-/// The lines of a source, each bounded, one buffer for all.
-struct Lines<'a, R> {
-    source: R,
-    name: &'a str,
-    number: u64,
-    buffer: Vec<u8>,
-}
-
-impl<R: BufRead> Lines<'_, R> {
-    /// Reads the next line; `false` at the end.
-    fn advance(&mut self) -> Result<bool, ReadError> {
-        self.buffer.clear();
-        self.number += 1;
-        // The longest line, its CR LF, and a byte more to see that it is too long.
-        let mut bounded = (&mut self.source).take(LINE_LEN_MAX as u64 + 3);
-        bounded
-            .read_until(b'\n', &mut self.buffer)
-            .map(|read| read > 0)
-            .map_err(|source| ReadError::Read { name: self.name.to_owned(), source })
-    }
-
-    fn text(&self) -> Result<&str, LineError> {
-        let line = self.buffer.strip_suffix(b"\n").unwrap_or(&self.buffer);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.len() > LINE_LEN_MAX {
-            return Err(LineError::TooLong);
-        }
-        std::str::from_utf8(line).map_err(|_| LineError::NotUtf8)
-    }
 }
 
 #[cfg(test)]
@@ -306,6 +298,10 @@ mod tests {
         for (text, expected) in [
             ("GET http://a/", vec!["GET http://a/ [] "]),
             ("\n\n# comment\n  GET http://a/  \r\n\r\n", vec!["GET http://a/ [] "]),
+            (
+                "\u{feff}GET http://a/\r\nX: 1\r\n\r\nGET http://b/",
+                vec!["GET http://a/ [X: 1] ", "GET http://b/ [] "],
+            ),
             ("GET http://a/\nGET http://b/\n", vec!["GET http://a/ [] ", "GET http://b/ [] "]),
             (
                 "POST http://a/\nX: 1\n# note\nX: 2\nx:3\n\nGET http://b/",
@@ -345,6 +341,10 @@ mod tests {
                 "targets.txt:1: expected `METHOD URL` with the method in upper case, found `get http://a/`",
             ),
             (
+                "GET http://a/\nget http://b/",
+                "targets.txt:2: expected `METHOD URL` with the method in upper case, found `get http://b/`",
+            ),
+            (
                 "GET",
                 "targets.txt:1: expected `METHOD URL` with the method in upper case, found `GET`",
             ),
@@ -375,7 +375,27 @@ mod tests {
             ("GET http://a/\n@", "targets.txt:2: expected the name of the body's file after `@`"),
             (
                 "GET http://a/\n@/no/such/file",
-                "targets.txt:2: cannot read the body `/no/such/file`: No such file or directory (os error 2)",
+                "targets.txt:2: cannot read the body `/no/such/file`: No such file or directory (os error 2); it is looked for from the working directory",
+            ),
+            (
+                "GET http://a/ HTTP/1.1",
+                "targets.txt:1: expected nothing after the URL, found `HTTP/1.1`",
+            ),
+            (
+                "GET\thttp://a/",
+                "targets.txt:1: expected one space between method and URL, found `GET\\thttp://a/`",
+            ),
+            (
+                "GET  http://a/",
+                "targets.txt:1: expected one space between method and URL, found `GET  http://a/`",
+            ),
+            (
+                "POST http://a/\nX: 1\n{\"a\": 1}",
+                "targets.txt:3: expected a header or `@file`, found what looks like a body (put it into a file, and its name here): `{\"a\": 1}`",
+            ),
+            (
+                "[\n  {\n    \"method\": \"GET\"",
+                "targets.txt:1: expected `METHOD URL`, found JSON (read it with --format json): `[`",
             ),
             (&long, "targets.txt:2: expected a line of at most 65535 bytes"),
         ] {
@@ -385,6 +405,18 @@ mod tests {
                 "{}",
                 &text[..text.len().min(80)]
             );
+        }
+        for mark in [true, false] {
+            let text = ["", "\u{feff}"][usize::from(mark)].to_owned() + "GET http://a/\n";
+            let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+            let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            for bytes in [big, little] {
+                let error = read(&bytes[..], "t", &Defaults::default()).unwrap_err();
+                assert_eq!(
+                    error.to_string(),
+                    "t:1: expected UTF-8, found UTF-16: save the file as UTF-8"
+                );
+            }
         }
         let error = read(&b"GET http://a/\nX: \xff\n"[..], "t", &Defaults::default()).unwrap_err();
         assert_eq!(error.to_string(), "t:2: expected UTF-8");

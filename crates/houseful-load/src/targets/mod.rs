@@ -1,12 +1,19 @@
 //! What an attack sends: one [`Target`] per request, read from vegeta's target files.
+//!
+//! In vegeta's two formats, [`http`] and [`json`]; [`Reader`] is told which.
 
+mod error;
 pub mod http;
+pub mod json;
+mod lines;
 mod url;
 
 use std::fmt;
+use std::io::BufRead;
 use std::str::FromStr;
 use std::sync::Arc;
 
+pub use error::{Excerpt, LineError, ReadError};
 pub use url::{HttpUrl, UrlError};
 
 /// One request to be sent.
@@ -31,6 +38,62 @@ pub struct Defaults {
     pub body: Arc<[u8]>,
 }
 
+/// How targets are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// `METHOD URL`, headers, and the names of the bodies' files.
+    #[default]
+    Http,
+    /// One JSON object a line, bodies included.
+    Json,
+}
+
+/// Reads targets one by one, in either format.
+pub enum Reader<R> {
+    /// See [`http::Reader`].
+    Http(Box<http::Reader<R>>),
+    /// See [`json::Reader`].
+    Json(Box<json::Reader<R>>),
+}
+
+impl<R: BufRead> Reader<R> {
+    /// A reader of `source`; `name` is what errors call it.
+    pub fn new(source: R, name: &str, format: Format, defaults: Defaults) -> Reader<R> {
+        match format {
+            Format::Http => Reader::Http(Box::new(http::Reader::new(source, name, defaults))),
+            Format::Json => Reader::Json(Box::new(json::Reader::new(source, name, defaults))),
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Reader<R> {
+    type Item = Result<Target, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Reader::Http(reader) => reader.next(),
+            Reader::Json(reader) => reader.next(),
+        }
+    }
+}
+
+/// Reads all targets of `source`; `name` is what errors call it.
+///
+/// # Errors
+///
+/// See [`ReadError`]; no target, or a line that is not what the format wants.
+pub fn read(
+    source: impl BufRead,
+    name: &str,
+    format: Format,
+    defaults: &Defaults,
+) -> Result<Vec<Target>, ReadError> {
+    match format {
+        Format::Http => http::read(source, name, defaults),
+        Format::Json => json::read(source, name, defaults),
+    }
+}
+
 /// One `Key: value` pair, fit to be sent: the key is an HTTP token, the value one line of text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
@@ -44,12 +107,28 @@ pub struct Header {
 pub struct HeaderError(String);
 
 impl Header {
+    /// A header; white space around the value is left out.
+    ///
+    /// # Errors
+    ///
+    /// If the key is not an HTTP token or the value not one line of text.
+    pub fn new(key: &str, value: &str) -> Result<Header, HeaderError> {
+        let trimmed = value.trim();
+        // A line break inside would smuggle in a header or a request.
+        let fit =
+            !key.is_empty() && key.bytes().all(is_token) && !trimmed.chars().any(char::is_control);
+        if !fit {
+            return Err(HeaderError(format!("{key}: {value}")));
+        }
+        Ok(Header { key: key.to_owned(), value: trimmed.to_owned() })
+    }
+
     /// The key as written.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// The value without surrounding white space, never empty.
+    /// The value without surrounding white space.
     pub fn value(&self) -> &str {
         &self.value
     }
@@ -61,16 +140,11 @@ impl FromStr for Header {
     fn from_str(text: &str) -> Result<Header, HeaderError> {
         let refuse = || HeaderError(text.to_owned());
         let (key, value) = text.split_once(':').ok_or_else(refuse)?;
-        let (key, value) = (key.trim(), value.trim());
-        // A line break inside would smuggle in a header or a request.
-        let fit = !key.is_empty()
-            && !value.is_empty()
-            && key.bytes().all(is_token)
-            && !value.chars().any(char::is_control);
-        if !fit {
-            return Err(refuse());
-        }
-        Ok(Header { key: key.to_owned(), value: value.to_owned() })
+        // As in vegeta, an empty value is a mistake in a line of text.
+        Header::new(key.trim(), value)
+            .ok()
+            .filter(|header| !header.value.is_empty())
+            .ok_or_else(refuse)
     }
 }
 

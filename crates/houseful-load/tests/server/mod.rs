@@ -1,5 +1,7 @@
 //! A small HTTP server on threads, and a note of each request that it saw.
 
+#![allow(dead_code, reason = "each test binary uses its part of it")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -166,6 +166,6 @@ mod tests {
         let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         Connection::open("there", &[closed, open]).await.unwrap();
         let error = Connection::open("there", &[closed]).await.unwrap_err();
-        assert_eq!(error.to_string(), "cannot connect to `there`: connection refused");
+        assert_eq!(error.to_string(), "connect: cannot connect to `there`: connection refused");
     }
 }

@@ -4,33 +4,100 @@ pub(super) mod connection;
 pub(super) mod request;
 pub(super) mod response;
 
+use std::fmt;
 use std::io;
+use std::num::NonZeroUsize;
+use std::time::Duration;
 
+use crate::attack::CATCH_UP_MAX;
+use crate::duration::Go;
+use crate::results::Cause;
 use response::Fault;
 
-/// Why a request has no answer. Displayed it becomes the record's error, so it names the cause and
-/// nothing that differs between requests with the same cause.
-#[derive(Debug, thiserror::Error)]
+/// Why a request has no answer. Displayed it becomes the record's error: first the [`Cause`], then
+/// what happened, and nothing that differs between requests to which the same happened.
+#[derive(Debug)]
 pub(super) enum Failure {
-    #[error("cannot connect to `{to}`: {}", cause(.source))]
-    Connect { to: String, source: io::Error },
-    #[error("cannot send the request: {}", cause(.0))]
+    Resolve {
+        host: String,
+        source: io::Error,
+    },
+    Connect {
+        to: String,
+        source: io::Error,
+    },
     Send(io::Error),
-    #[error("cannot read the answer: {}", cause(.0))]
     Read(io::Error),
-    #[error("cannot read the answer: {0}")]
     Answer(Fault),
+    Timeout(Duration),
+    /// No connection became free in this time: nothing was sent.
+    NoneFree {
+        connections_max: NonZeroUsize,
+        timeout: Duration,
+    },
+    /// The generator was too late: nothing was sent.
+    Late,
+}
+
+impl Failure {
+    pub(super) fn cause(&self) -> Cause {
+        match self {
+            Failure::Resolve { .. } => Cause::Dns,
+            Failure::Connect { source, .. } if is_timeout(source) => Cause::Timeout,
+            Failure::Connect { .. } => Cause::Connect,
+            Failure::Send(source) | Failure::Read(source) if is_timeout(source) => Cause::Timeout,
+            Failure::Send(_) | Failure::Read(_) => Cause::Reset,
+            Failure::Answer(Fault::Missing | Fault::Cut) => Cause::ClosedEarly,
+            Failure::Answer(_) => Cause::Protocol,
+            Failure::Timeout(_) => Cause::Timeout,
+            Failure::NoneFree { .. } | Failure::Late => Cause::Unsent,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.cause())?;
+        match self {
+            Failure::Resolve { host, source } => {
+                write!(f, "cannot resolve `{host}`: {source}")
+            }
+            Failure::Connect { to, source } => {
+                write!(f, "cannot connect to `{to}`: {}", Words(source))
+            }
+            Failure::Send(source) => write!(f, "cannot send the request: {}", Words(source)),
+            Failure::Read(source) => write!(f, "cannot read the answer: {}", Words(source)),
+            Failure::Answer(fault) => fault.fmt(f),
+            Failure::Timeout(timeout) => write!(f, "no answer within {}", Go(*timeout)),
+            Failure::NoneFree { connections_max, timeout } => write!(
+                f,
+                "none of {connections_max} connections became free within {}",
+                Go(*timeout)
+            ),
+            Failure::Late => {
+                write!(f, "the generator was more than {} late", Go(CATCH_UP_MAX))
+            }
+        }
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut
 }
 
 /// `connection refused` where there is a word for it, else what the system says.
-fn cause(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused
-        | io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::TimedOut
-        | io::ErrorKind::AddrNotAvailable => error.kind().to_string(),
-        _ => error.to_string(),
+struct Words<'a>(&'a io::Error);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.kind() {
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::AddrNotAvailable => self.0.kind().fmt(f),
+            _ => self.0.fmt(f),
+        }
     }
 }

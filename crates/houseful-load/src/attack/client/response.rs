@@ -11,16 +11,20 @@ const HEADERS_MAX: usize = 128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::attack) struct Keep {
     pub(in crate::attack) headers: bool,
+    /// Where a redirect leads.
+    pub(in crate::attack) location: bool,
     /// At most so many bytes; `None` for no body at all.
     pub(in crate::attack) body_max: Option<usize>,
 }
 
 /// An answer, complete once [`Decoder::is_done`].
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::attack) struct Answer {
     pub(in crate::attack) code: u16,
     /// `Conflict`, perhaps empty; kept only for statuses that are errors.
     pub(in crate::attack) reason: String,
+    /// Empty if there is none, or it is not kept.
+    pub(in crate::attack) location: String,
     pub(in crate::attack) headers: Option<HeaderMap>,
     pub(in crate::attack) body: Option<Vec<u8>>,
     /// All of the body, kept or not.
@@ -32,17 +36,17 @@ pub(in crate::attack) struct Answer {
 /// What is wrong with an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(in crate::attack) enum Fault {
-    #[error("the server closed the connection without one")]
+    #[error("the server closed the connection without an answer")]
     Missing,
-    #[error("the server closed the connection in the middle of it")]
+    #[error("the server closed the connection in the middle of its answer")]
     Cut,
-    #[error("its head is longer than {HEAD_LEN_MAX} bytes")]
+    #[error("the answer's head is longer than {HEAD_LEN_MAX} bytes")]
     HeadTooLong,
-    #[error("malformed head: {0}")]
+    #[error("malformed head of an answer: {0}")]
     Head(httparse::Error),
-    #[error("malformed head: no usable Content-Length")]
+    #[error("malformed head of an answer: no usable Content-Length")]
     ContentLength,
-    #[error("malformed chunk")]
+    #[error("malformed chunk of an answer")]
     Chunk,
 }
 
@@ -62,7 +66,7 @@ enum Place {
     Done,
 }
 
-/// Decodes one answer.
+/// Decodes one answer after the other, into the same buffers.
 #[derive(Debug)]
 pub(in crate::attack) struct Decoder {
     keep: Keep,
@@ -73,16 +77,33 @@ pub(in crate::attack) struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder of the answer to a request with this method.
-    pub(in crate::attack) fn new(method: &str, keep: Keep) -> Decoder {
-        let answer = Answer { body: keep.body_max.map(|_| Vec::new()), ..Answer::default() };
+    /// A decoder before its first answer.
+    pub(in crate::attack) fn new(keep: Keep) -> Decoder {
         Decoder {
             keep,
-            is_head_request: method == "HEAD",
+            is_head_request: false,
             place: Place::Head,
             begun: false,
-            answer,
+            answer: Answer::default(),
         }
+    }
+
+    /// Forgets the answer and awaits that to a request with this method.
+    pub(in crate::attack) fn begin(&mut self, method: &str) {
+        self.is_head_request = method == "HEAD";
+        self.place = Place::Head;
+        self.begun = false;
+        let Answer { reason, location, body, .. } = &mut self.answer;
+        reason.clear();
+        location.clear();
+        match self.keep.body_max {
+            Some(_) => body.get_or_insert_default().clear(),
+            None => *body = None,
+        }
+        // The headers stay until others replace them, for their buffers.
+        self.answer.code = 0;
+        self.answer.body_len = 0;
+        self.answer.reusable = false;
     }
 
     /// Takes as many bytes as it can use and says how many; the others have to come again, with
@@ -149,9 +170,9 @@ impl Decoder {
         }
     }
 
-    /// The answer so far.
-    pub(in crate::attack) fn into_answer(self) -> Answer {
-        self.answer
+    /// The answer, once it is done. What is taken out of it is made anew for the next.
+    pub(in crate::attack) fn answer(&mut self) -> &mut Answer {
+        &mut self.answer
     }
 
     fn head(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
@@ -171,10 +192,15 @@ impl Decoder {
         let framing = Framing::of(head.headers)?;
         self.answer.code = code;
         if !(200..400).contains(&code) {
-            self.answer.reason = head.reason.unwrap_or_default().to_owned();
+            self.answer.reason.push_str(head.reason.unwrap_or_default());
         }
         if self.keep.headers {
-            self.answer.headers = Some(header_map(head.headers));
+            fill(self.answer.headers.get_or_insert_default(), head.headers);
+        }
+        if self.keep.location && matches!(code, 301 | 302 | 303 | 307 | 308) {
+            let location = head.headers.iter().find(|h| h.name.eq_ignore_ascii_case("Location"));
+            let location = location.map_or(&b""[..], |header| header.value);
+            self.answer.location.push_str(&String::from_utf8_lossy(location));
         }
         self.place = match framing.body {
             _ if self.is_head_request || matches!(code, 101 | 204 | 304) => Place::Done,
@@ -281,13 +307,27 @@ impl Framing {
     }
 }
 
-fn header_map(headers: &[httparse::Header<'_>]) -> HeaderMap {
-    let mut map = HeaderMap::new();
+/// Puts the headers in place of those in `map`. Allocates nothing where they fit into the old ones,
+/// as they do when a server answers with the same headers again and again.
+fn fill(map: &mut HeaderMap, headers: &[httparse::Header<'_>]) {
     for header in headers {
-        let value = String::from_utf8_lossy(header.value).into_owned();
-        map.entry(canonical(header.name)).or_default().push(value);
+        if !map.keys().any(|key| key.eq_ignore_ascii_case(header.name)) {
+            map.insert(canonical(header.name), Vec::new());
+        }
     }
-    map
+    map.retain(|key, values| {
+        let mut count = 0;
+        for header in headers.iter().filter(|header| key.eq_ignore_ascii_case(header.name)) {
+            if values.len() == count {
+                values.push(String::new());
+            }
+            values[count].clear();
+            values[count].push_str(&String::from_utf8_lossy(header.value));
+            count += 1;
+        }
+        values.truncate(count);
+        count > 0
+    });
 }
 
 /// `content-TYPE` as `Content-Type`, as Go keeps header names.
@@ -306,7 +346,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: Keep = Keep { headers: true, body_max: Some(usize::MAX) };
+    const ALL: Keep = Keep { headers: true, location: false, body_max: Some(usize::MAX) };
 
     /// Feeds `pieces`, then the end of the connection unless the answer was complete before.
     /// Returns the answer and how many bytes were left over.
@@ -315,7 +355,15 @@ mod tests {
         keep: Keep,
         pieces: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<(Answer, usize), Fault> {
-        let mut decoder = Decoder::new(method, keep);
+        decode_into(&mut Decoder::new(keep), method, pieces)
+    }
+
+    fn decode_into<'a>(
+        decoder: &mut Decoder,
+        method: &str,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<(Answer, usize), Fault> {
+        decoder.begin(method);
         let mut buffer = Vec::new();
         for piece in pieces {
             buffer.extend_from_slice(piece);
@@ -325,7 +373,7 @@ mod tests {
         if !decoder.is_done() {
             decoder.close()?;
         }
-        Ok((decoder.into_answer(), buffer.len()))
+        Ok((decoder.answer().clone(), buffer.len()))
     }
 
     fn decode(text: &str) -> Result<(Answer, usize), Fault> {
@@ -438,12 +486,19 @@ mod tests {
     fn keeps_what_is_asked() {
         let text: &[u8] = b"HTTP/1.1 409 Conflict\r\ncontent-TYPE: a\r\nX-a: 1\r\nx-A: 2\r\nContent-Length: 5\r\n\r\nhello";
         let nothing =
-            decode_pieces("GET", Keep { headers: false, body_max: None }, [text]).unwrap().0;
+            decode_pieces("GET", Keep { headers: false, location: false, body_max: None }, [text])
+                .unwrap()
+                .0;
         assert_eq!((nothing.body, nothing.headers, nothing.body_len), (None, None, 5));
         assert_eq!(nothing.reason, "Conflict");
 
-        let some =
-            decode_pieces("GET", Keep { headers: true, body_max: Some(2) }, [text]).unwrap().0;
+        let some = decode_pieces(
+            "GET",
+            Keep { headers: true, location: false, body_max: Some(2) },
+            [text],
+        )
+        .unwrap()
+        .0;
         assert_eq!((some.body.as_deref(), some.body_len), (Some(&b"he"[..]), 5));
         let headers = some.headers.unwrap();
         assert_eq!(headers.keys().collect::<Vec<_>>(), ["Content-Length", "Content-Type", "X-A"]);
@@ -472,6 +527,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_used_decoder_is_as_good_as_a_new_one(texts in prop::collection::vec(any_answer(), 1..4)) {
+            let mut decoder = Decoder::new(ALL);
+            for text in &texts {
+                let (used, new) = (decode_into(&mut decoder, "GET", [&text[..]]), decode_pieces("GET", ALL, [&text[..]]));
+                prop_assert_eq!(used, new);
+            }
+        }
+
         #[test]
         fn any_split_gives_the_same_answer(text in any_answer(), mut cuts in prop::collection::vec(0usize..200, 0..6)) {
             cuts.iter_mut().for_each(|cut| *cut = (*cut).min(text.len()));

@@ -44,6 +44,7 @@ enum Field {
     Url,
     Headers,
     Slip,
+    Queued,
 }
 
 impl Field {
@@ -64,6 +65,7 @@ impl Field {
             "URL" => (Field::Url, Some(basic::STRING)),
             "Headers" => (Field::Headers, None),
             "Slip" => (Field::Slip, Some(basic::INT)),
+            "Queued" => (Field::Queued, Some(basic::INT)),
             _ => return None,
         })
     }
@@ -249,6 +251,7 @@ fn fill(
                 let ns = from.int()?;
                 record.slip = if ns < 0 { None } else { Some(nanoseconds("Slip", ns)?) };
             }
+            Field::Queued => record.queued = nanoseconds("Queued", from.int()?)?,
         }
     }
     if from.0.is_empty() { Ok(()) } else { Err(format!("{} bytes behind a value", from.0.len())) }

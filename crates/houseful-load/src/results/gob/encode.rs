@@ -14,7 +14,7 @@ const STRINGS: i64 = 66;
 const HEADER: i64 = 67;
 
 /// The fields of a record on the wire, in order: names as Go's, and ours at the end.
-const FIELDS: [(&str, i64); 13] = [
+const FIELDS: [(&str, i64); 14] = [
     ("Attack", basic::STRING),
     ("Seq", basic::UINT),
     ("Code", basic::UINT),
@@ -28,6 +28,7 @@ const FIELDS: [(&str, i64); 13] = [
     ("URL", basic::STRING),
     ("Headers", HEADER),
     ("Slip", basic::INT),
+    ("Queued", basic::INT),
 ];
 
 /// Writes records; the types go before the first.
@@ -131,6 +132,7 @@ fn push_record(out: &mut Vec<u8>, record: &Record) {
     }
     // −1: not known. Left out, it is zero.
     fields.int(12, record.slip.map_or(-1, nanoseconds));
+    fields.int(13, nanoseconds(record.queued));
     fields.end();
 }
 

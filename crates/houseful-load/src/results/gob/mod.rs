@@ -10,7 +10,7 @@
 //! struct:   (field − last field (uint), value) …, 0      zero fields are left out
 //! ```
 //!
-//! Ours has one field more than vegeta's, `Slip` in nanoseconds (−1: not known), which vegeta's
+//! Ours has two fields more than vegeta's, `Slip` (−1: not known) and `Queued` in nanoseconds, which vegeta's
 //! reader skips as gob's rules are. The reader knows types by what the stream says of them, not by number; two
 //! streams in a row, which Go refuses, are one to it. Source: the page of Go's `encoding/gob`, and
 //! `NewEncoder` in vegeta's `lib/results.go`.

@@ -3,13 +3,16 @@
 //! Latencies go into an HDR histogram: a percentile is at most 0.1 % above the true value;
 //! minimum, maximum, sum and mean are exact.
 
+mod sending;
+
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use jiff::Timestamp;
 
-use crate::results::Record;
+use crate::results::{Cause, Record};
+pub use sending::{LATE, Limit, Sending, Slips};
 
 /// How many distinct error texts are kept.
 pub const ERRORS_MAX: usize = 1_000;
@@ -34,7 +37,9 @@ pub struct Metrics {
     latency_ns_min: u64,
     latency_ns_max: u64,
     latencies_ns: Histogram<u64>,
+    slips: Slips,
     status_codes: BTreeMap<u16, u64>,
+    causes: BTreeMap<Cause, u64>,
     errors: Vec<String>,
     errors_seen: HashSet<String>,
     errors_not_kept: u64,
@@ -69,6 +74,10 @@ pub struct Summary {
     pub success: f64,
     /// How often each status came, 0 for no answer.
     pub status_codes: BTreeMap<u16, u64>,
+    /// How the generator kept the schedule, where the records say so.
+    pub sending: Option<Sending>,
+    /// How many requests have no answer, by cause; those of other tools tell none.
+    pub causes: BTreeMap<Cause, u64>,
     /// Each distinct error once, first seen first, at most [`ERRORS_MAX`].
     pub errors: Vec<String>,
     /// How many records had an error that is not among `errors`, because there were too many.
@@ -126,7 +135,9 @@ impl Metrics {
             latency_ns_min: u64::MAX,
             latency_ns_max: 0,
             latencies_ns,
+            slips: Slips::new(),
             status_codes: BTreeMap::new(),
+            causes: BTreeMap::new(),
             errors: Vec::new(),
             errors_seen: HashSet::new(),
             errors_not_kept: 0,
@@ -151,6 +162,11 @@ impl Metrics {
         self.latency_ns_min = self.latency_ns_min.min(latency_ns);
         self.latency_ns_max = self.latency_ns_max.max(latency_ns);
         self.latencies_ns.record(latency_ns).expect("the histogram grows to hold LATENCY_NS_MAX");
+
+        if let Some(cause) = record.cause() {
+            *self.causes.entry(cause).or_default() += 1;
+        }
+        self.slips.add(record);
 
         if !record.error.is_empty() && !self.errors_seen.contains(&record.error) {
             if self.errors.len() < ERRORS_MAX {
@@ -186,6 +202,8 @@ impl Metrics {
             bytes_out: self.bytes(self.bytes_out),
             success: self.per_request(self.successes),
             status_codes: self.status_codes.clone(),
+            sending: self.slips.sending(),
+            causes: self.causes.clone(),
             errors: self.errors.clone(),
             errors_not_kept: self.errors_not_kept,
         }

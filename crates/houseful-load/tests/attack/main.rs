@@ -1,5 +1,7 @@
 //! Attacks a small real server and looks at what the server saw.
 
+mod lazy;
+#[path = "../server/mod.rs"]
 mod server;
 
 use std::collections::BTreeMap;
@@ -11,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use houseful_load::attack::{self, AttackError, Options, Outcome, Stop};
-use houseful_load::metrics::Metrics;
+use houseful_load::metrics::{Limit, Metrics, Sending};
 use houseful_load::pacer::Pacer;
 use houseful_load::results::Record;
 use houseful_load::targets::{self, Defaults, Target};
@@ -31,7 +33,7 @@ fn get(url: &str) -> Vec<Target> {
 }
 
 fn pacer(rate: &str, duration_ms: u64) -> Pacer {
-    Pacer::new(rate.parse().unwrap(), Some(Duration::from_millis(duration_ms)))
+    Pacer::new(rate.parse().unwrap(), Some(Duration::from_millis(duration_ms))).unwrap()
 }
 
 fn attack(targets: Vec<Target>, pacer: Pacer, options: &Options) -> (Vec<Record>, Outcome) {
@@ -47,7 +49,7 @@ fn attack_until(
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut records = Vec::new();
     let outcome =
-        attack::run(targets, pacer, options, stop, |record| records.push(record)).unwrap();
+        attack::run(targets, pacer, options, stop, |record| records.push(record.clone())).unwrap();
     (records, outcome)
 }
 
@@ -63,6 +65,12 @@ fn errors(records: &[Record]) -> BTreeMap<&str, usize> {
         *errors.entry(record.error.as_str()).or_default() += 1;
     }
     errors
+}
+
+fn sending(records: &[Record]) -> Sending {
+    let mut metrics = Metrics::new();
+    records.iter().for_each(|record| metrics.add(record));
+    metrics.summary().sending.unwrap()
 }
 
 fn slower_than(records: &[Record], ms: u64) -> usize {
@@ -161,6 +169,8 @@ fn stall_shows_in_every_request_that_was_due_in_it() {
     let total = metrics.summary().latencies.total;
     assert!((190..400).contains(&total.as_secs()), "400 × 0.5 s = 200 s of waiting, not {total:?}");
     assert_eq!(outcome.waited, 0, "there were connections enough");
+    assert!(outcome.is_rate_held(), "{outcome:?}");
+    assert_eq!(sending(&records).limit, Limit::None);
     assert!(outcome.connections_peak > 300, "{outcome:?}");
 }
 
@@ -173,6 +183,37 @@ fn stall_shows_just_as_much_when_connections_run_out() {
     assert!(outcome.waited >= 380, "{outcome:?}");
     assert!(outcome.slip_max > Duration::from_millis(900), "{outcome:?}");
     assert_eq!((outcome.connections_peak, server.connections()), (8, 8));
+    assert!(!outcome.is_rate_held(), "{outcome:?}");
+    let sending = sending(&records);
+    assert_eq!((sending.limit, sending.unsent), (Limit::Server, 0), "{sending:?}");
+}
+
+#[test]
+fn a_pause_of_the_generator_is_caught_up_with_for_a_second_and_named() {
+    let server = Server::start(|_| Reply::bytes(OK));
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut records = Vec::new();
+    let (pacer, options) = (pacer("200", 4_000), Options::default());
+    let outcome = attack::run(get(&server.url()), pacer, &options, &Stop::new(), |record| {
+        records.push(record.clone());
+        if records.len() == 100 {
+            // The engine's own thread: it neither sends nor reads.
+            thread::sleep(Duration::from_millis(2_500));
+        }
+    })
+    .unwrap();
+    assert_eq!((records.len(), outcome.requests), (800, 800), "each has its record");
+    let unsent = "unsent: the generator was more than 1s late";
+    let count = errors(&records).get(unsent).copied().unwrap_or_default();
+    // 500 were due in the pause, the last 200 of them within its last second.
+    assert!((250..=310).contains(&count), "{count} unsent");
+    assert_eq!((outcome.unsent, server.requests().len()), (count as u64, 800 - count));
+    assert!(!outcome.is_rate_held(), "{outcome:?}");
+    let sending = sending(&records);
+    assert_eq!((sending.limit, sending.unsent), (Limit::Generator, count as u64), "{sending:?}");
+    let mut seqs: Vec<u64> = records.iter().map(|record| record.seq).collect();
+    seqs.sort_unstable();
+    assert!(seqs.into_iter().eq(0..800), "each once");
 }
 
 #[test]
@@ -313,16 +354,16 @@ fn failures_are_records_grouped_by_their_cause() {
     let closed_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let options = Options { timeout: Some(Duration::from_millis(300)), ..Options::default() };
     let (records, _) = attack(get(&format!("http://{closed_port}")), pacer("100", 200), &options);
-    let refused = format!("cannot connect to `{closed_port}`: connection refused");
+    let refused = format!("connect: cannot connect to `{closed_port}`: connection refused");
     assert_eq!(errors(&records), BTreeMap::from([(refused.as_str(), 20)]));
 
     for (reply, error) in [
-        ("", "cannot read the answer: the server closed the connection without one"),
+        ("", "closed early: the server closed the connection without an answer"),
         (
             "HTTP/1.1 200 OK\r\nCont",
-            "cannot read the answer: the server closed the connection in the middle of it",
+            "closed early: the server closed the connection in the middle of its answer",
         ),
-        ("SSH-2.0-x\r\n", "cannot read the answer: malformed head: invalid HTTP version"),
+        ("SSH-2.0-x\r\n", "protocol: malformed head of an answer: invalid HTTP version"),
     ] {
         let server = Server::start(move |_| Reply::last(reply));
         let (records, outcome) = attack(get(&server.url()), pacer("100", 200), &options);
@@ -346,7 +387,7 @@ fn gives_up_in_time_and_names_the_limit() {
     assert_eq!(errors.values().sum::<usize>(), 20);
     assert_eq!(errors.len(), 2, "{errors:?}");
     assert!(errors["timeout: no answer within 300ms"] >= 6, "{errors:?}");
-    assert!(errors["timeout: none of 2 connections became free within 300ms"] >= 6, "{errors:?}");
+    assert!(errors["unsent: none of 2 connections became free within 300ms"] >= 6, "{errors:?}");
     for record in &records {
         assert!(record.latency >= Duration::from_millis(299), "{:?}", record.latency);
     }
@@ -387,7 +428,7 @@ fn stops_when_told() {
     });
     for abandon in [false, true] {
         let stop = Stop::new();
-        let for_ever = Pacer::new("100".parse().unwrap(), None);
+        let for_ever = Pacer::new("100".parse().unwrap(), None).unwrap();
         let before = server.requests().len();
         let stopper = thread::spawn({
             let (stop, seen) = (stop.clone(), server.seen());

@@ -1,0 +1,133 @@
+//! Where the target of the next request comes from.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use tokio::sync::mpsc;
+
+use super::Targets;
+use super::endpoint::Endpoints;
+use crate::targets::{ReadError, Target};
+
+/// So many targets are read ahead of the schedule.
+const AHEAD_MAX: usize = 1_024;
+
+/// A target, and which endpoint it is sent to.
+pub(super) struct Aim {
+    pub(super) target: Target,
+    pub(super) endpoint: usize,
+}
+
+/// What there is to send next.
+pub(super) enum Upcoming {
+    Ready(Rc<Aim>),
+    /// It is still being read.
+    NotYet,
+    /// Nothing more.
+    Over,
+}
+
+/// Targets in turn for ever, or as they are read, once.
+pub(super) struct Supply(RefCell<Inner>);
+
+enum Inner {
+    Eager(Vec<Rc<Aim>>),
+    Lazy(Lazy),
+}
+
+struct Lazy {
+    incoming: mpsc::Receiver<Result<Target, ReadError>>,
+    next: Option<Rc<Aim>>,
+    /// No more will come, because of the error if there is one.
+    over: Option<Option<ReadError>>,
+}
+
+impl Supply {
+    /// Targets to be read are read from now on, by a thread of their own, so that a slow source
+    /// delays nothing that is under way.
+    pub(super) fn new(targets: Targets, endpoints: &Endpoints) -> Supply {
+        Supply(RefCell::new(match targets {
+            Targets::Eager(targets) => {
+                Inner::Eager(targets.into_iter().map(|target| aim(target, endpoints)).collect())
+            }
+            Targets::Lazy(source) => {
+                let (sender, incoming) = mpsc::channel(AHEAD_MAX);
+                std::thread::spawn(move || {
+                    for target in source {
+                        if sender.blocking_send(target).is_err() {
+                            return;
+                        }
+                    }
+                });
+                Inner::Lazy(Lazy { incoming, next: None, over: None })
+            }
+        }))
+    }
+
+    /// The target of request number `seq`, which is the next.
+    pub(super) fn upcoming(&self, seq: u64, endpoints: &Endpoints) -> Upcoming {
+        match &mut *self.0.borrow_mut() {
+            Inner::Eager(aims) => {
+                Upcoming::Ready(Rc::clone(&aims[(seq % aims.len() as u64) as usize]))
+            }
+            Inner::Lazy(lazy) => {
+                if lazy.next.is_none() && lazy.over.is_none() {
+                    match lazy.incoming.try_recv() {
+                        Ok(read) => lazy.put(Some(read), endpoints),
+                        Err(mpsc::error::TryRecvError::Disconnected) => lazy.put(None, endpoints),
+                        Err(mpsc::error::TryRecvError::Empty) => return Upcoming::NotYet,
+                    }
+                }
+                lazy.next.as_ref().map_or(Upcoming::Over, |next| Upcoming::Ready(Rc::clone(next)))
+            }
+        }
+    }
+
+    /// Whether the first target is still being read.
+    pub(super) fn is_waiting(&self, endpoints: &Endpoints) -> bool {
+        matches!(self.upcoming(0, endpoints), Upcoming::NotYet)
+    }
+
+    /// The upcoming target is taken, the next one wanted.
+    pub(super) fn advance(&self) {
+        if let Inner::Lazy(lazy) = &mut *self.0.borrow_mut() {
+            lazy.next = None;
+        }
+    }
+
+    /// Ready when a target that was [`Upcoming::NotYet`] is there, or known not to come.
+    pub(super) fn poll_read(&self, cx: &mut Context<'_>, endpoints: &Endpoints) -> Poll<()> {
+        match &mut *self.0.borrow_mut() {
+            Inner::Lazy(lazy) if lazy.next.is_none() && lazy.over.is_none() => {
+                let read = ready!(lazy.incoming.poll_recv(cx));
+                lazy.put(read, endpoints);
+                Poll::Ready(())
+            }
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Why the targets ended, if by an error. Told once.
+    pub(super) fn fault(&self) -> Option<ReadError> {
+        match &mut *self.0.borrow_mut() {
+            Inner::Lazy(Lazy { over: Some(fault), .. }) => fault.take(),
+            _ => None,
+        }
+    }
+}
+
+impl Lazy {
+    fn put(&mut self, read: Option<Result<Target, ReadError>>, endpoints: &Endpoints) {
+        match read {
+            Some(Ok(target)) => self.next = Some(aim(target, endpoints)),
+            Some(Err(error)) => self.over = Some(Some(error)),
+            None => self.over = Some(None),
+        }
+    }
+}
+
+fn aim(target: Target, endpoints: &Endpoints) -> Rc<Aim> {
+    let endpoint = endpoints.of(&target.url);
+    Rc::new(Aim { target, endpoint })
+}

@@ -1,0 +1,147 @@
+//! How an attack ends, and what it says meanwhile.
+
+use std::io::Read;
+use std::process::Command;
+use std::time::Duration;
+
+use super::server::{Reply, Server};
+use super::{OK, attack, report, results, stderr, write_targets};
+use crate::support::{PATIENCE, require, temp_dir, wait_until};
+
+#[test]
+fn a_rate_that_is_held_is_success_without_a_word() {
+    let dir = temp_dir();
+    let server = Server::start(|_| Reply::bytes(OK));
+    write_targets(dir.path(), &format!("GET {}/\n", server.url()));
+    let output = attack(dir.path(), &["-rate=50", "-duration=1s"]).output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+    assert_eq!((results(dir.path()).len(), server.requests().len()), (50, 50));
+    assert_eq!(report(dir.path())["limit"]["who"], "none");
+}
+
+#[test]
+fn a_rate_that_is_not_held_is_told_with_its_limit_and_by_the_exit_code() {
+    let dir = temp_dir();
+    let server = Server::start(|_| {
+        std::thread::sleep(Duration::from_millis(150));
+        Reply::bytes(OK)
+    });
+    write_targets(dir.path(), &format!("GET {}/\n", server.url()));
+    let flags = ["-rate=100", "-duration=1s", "-max-connections=1", "-timeout=400ms"];
+    let output = attack(dir.path(), &flags).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let said = stderr(&output);
+    let unsent = 100 - server.requests().len();
+    assert!(
+        said.contains(&format!("the rate was not held: of 100 requests {unsent} were not sent")),
+        "{said}"
+    );
+    assert!(said.contains("limit: server: "), "{said}");
+    let report = report(dir.path());
+    assert_eq!((&report["requests"], &report["unsent"]), (&100.into(), &unsent.into()));
+    assert_eq!(
+        (&report["limit"]["who"], &report["no_answer"]["unsent"]),
+        (&"server".into(), &unsent.into())
+    );
+}
+
+#[test]
+fn as_fast_as_possible_needs_a_bound_and_names_the_limit() {
+    let dir = temp_dir();
+    let server = Server::start(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        Reply::bytes(OK)
+    });
+    write_targets(dir.path(), &format!("GET {}/\n", server.url()));
+    for rate in ["-rate=0", "-rate=infinity"] {
+        let output = attack(dir.path(), &[rate, "-duration=1s"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{rate}");
+        assert!(stderr(&output).contains("--max-workers"), "{}", stderr(&output));
+    }
+    let flags = ["-rate=0", "-duration=1s", "-max-workers=3"];
+    let output = attack(dir.path(), &flags).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let limit = "limit: server: it kept 3 connections busy, and the generator had rest\n";
+    assert_eq!(stderr(&output), limit);
+    assert_eq!(server.connections(), 3);
+}
+
+#[test]
+fn an_interrupt_waits_for_what_is_under_way_and_keeps_it() {
+    let dir = temp_dir();
+    let server = Server::start(|_| {
+        std::thread::sleep(Duration::from_millis(300));
+        Reply::bytes(OK)
+    });
+    write_targets(dir.path(), &format!("GET {}/\n", server.url()));
+    let mut attack = attack(dir.path(), &["-rate=100", "-duration=0"]).spawn().unwrap();
+    wait_until(PATIENCE, "50 requests have come", || server.requests().len() >= 50);
+    // The program is the process itself: `env` has become it.
+    let kill = Command::new("kill").args(["-INT", &attack.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let status = attack.wait().unwrap();
+    let mut said = String::new();
+    attack.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(status.code(), Some(0), "{said}");
+    let results = results(dir.path());
+    assert!(results.iter().all(|result| result["code"] == 200), "{results:?}");
+    assert_eq!(results.len(), server.requests().len());
+    assert_eq!(said, format!("interrupted after {} requests\n", results.len()));
+}
+
+#[test]
+fn a_line_every_ten_seconds_says_how_it_goes() {
+    let dir = temp_dir();
+    let server =
+        Server::start(|_| Reply::bytes("HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\n\r\n"));
+    write_targets(dir.path(), &format!("GET {}/\n", server.url()));
+    let output = attack(dir.path(), &["-rate=20", "-duration=11s"]).output().unwrap();
+    let said = stderr(&output);
+    let [line] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
+    let (hits, rest) =
+        line.split_once("/220  20/s of 20/s  409:").unwrap_or_else(|| panic!("{line}"));
+    assert!((190..=201).contains(&hits.parse::<u32>().unwrap()), "{line}");
+    assert!(rest.starts_with(&format!("{hits}  no answer:0  p50 ")), "{line}");
+    assert!(
+        rest.contains("  slip p99 ") && rest.ends_with("  1s left") || rest.ends_with("  0s left"),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_terminal_shows_the_same_twice_a_second() {
+    if !require("/usr/bin/script", "bsdutils") {
+        return;
+    }
+    let dir = temp_dir();
+    let server = Server::start(|_| Reply::bytes(OK));
+    write_targets(dir.path(), &format!("GET {}/\n", server.url()));
+    let line = format!(
+        "stty cols 140; '{}' load attack -targets=targets.txt -rate=20 -duration=3s -output=results.gob",
+        env!("CARGO_BIN_EXE_houseful")
+    );
+    let output = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{shown}");
+    assert!(shown.matches("/s of 20/s").count() >= 3, "{shown:?}");
+    assert_eq!(results(dir.path()).len(), 60);
+}
+
+#[test]
+fn results_that_nobody_reads_end_the_attack() {
+    let dir = temp_dir();
+    let server = Server::start(|_| Reply::bytes(OK));
+    write_targets(dir.path(), &format!("GET {}/\n", server.url()));
+    let script = format!(
+        "set -o pipefail; '{}' load attack -targets=targets.txt -rate=2000 -duration=60s | head -c 1 > /dev/null",
+        env!("CARGO_BIN_EXE_houseful")
+    );
+    let output =
+        Command::new("bash").args(["-c", &script]).current_dir(dir.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(server.requests().len() < 100_000);
+}

@@ -1,0 +1,55 @@
+//! `houseful load attack` against a small server: what the flags say is what
+//! the server sees, and how it ends is what happened.
+
+mod ends;
+#[path = "../../../crates/houseful-load/tests/server/mod.rs"]
+mod server;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::support::program;
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+/// `houseful load attack` with these flags, in `dir`, where its targets are in
+/// `targets.txt` and its results go to `results.gob`.
+fn attack(dir: &Path, flags: &[&str]) -> Command {
+    let mut command = program();
+    command
+        .args(["load", "attack", "-targets=targets.txt", "-output=results.gob"])
+        .args(flags)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn write_targets(dir: &Path, targets: &str) {
+    std::fs::write(dir.join("targets.txt"), targets).unwrap();
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The results that the attack left behind.
+fn results(dir: &Path) -> Vec<Value> {
+    let output =
+        program().args(["load", "encode", "results.gob"]).current_dir(dir).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn report(dir: &Path) -> Value {
+    let output = program()
+        .args(["load", "report", "-type=json", "results.gob"])
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}

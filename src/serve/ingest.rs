@@ -76,6 +76,10 @@ impl Ingest {
         Ingest { store, refused, pulse }
     }
 
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
     /// What was not acknowledged; whoever refuses an emission notes it here.
     pub(crate) fn refused(&self) -> &Refused {
         &self.refused

@@ -6,6 +6,7 @@
 
 mod accept;
 mod activity;
+mod batch;
 mod chunks;
 mod connections;
 mod cursor;

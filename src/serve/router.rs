@@ -27,7 +27,7 @@ use super::ingest::{BODY_BYTES_MAX, Ingest};
 use super::parameters::shown;
 use super::reply::Reply;
 use super::requests::{self, Requests};
-use super::{activity, healthz, heard, media, metrics, openapi, page, readings};
+use super::{activity, batch, healthz, heard, media, metrics, openapi, page, readings};
 
 /// hyper's buffer per connection, at most.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -40,6 +40,8 @@ pub(crate) struct Doors {
     pub(crate) stopping: watch::Receiver<bool>,
     /// Held by each list while it is read.
     lists: Arc<Semaphore>,
+    /// Held by each batch until it is answered.
+    pub(crate) batches: Arc<Semaphore>,
     pub(crate) connections: Connections,
     pub(crate) requests: Arc<Requests>,
     pub(crate) feeds: Arc<Feeds>,
@@ -61,6 +63,7 @@ impl Doors {
             ingest,
             stopping,
             lists: Arc::new(Semaphore::new(LISTS_MAX)),
+            batches: Arc::new(Semaphore::new(batch::BATCHES_MAX)),
             connections,
             requests: Arc::default(),
         }
@@ -124,6 +127,7 @@ impl Router {
         let requests = doors.requests.clone();
         let table = Table::default()
             .route(INGEST_PATH, get(readings::list).post(post))
+            .route("/rssi_readings/batch", axum::routing::post(batch::post))
             .route("/rssi_readings/{id}", get(readings::one))
             .route("/badges", get(heard::badges))
             .route("/pis", get(heard::pis))

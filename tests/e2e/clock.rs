@@ -16,7 +16,7 @@ pub(super) fn faketime() -> Option<String> {
 }
 
 /// With its wall clock off, and its monotonic one right.
-fn with_clock(setup: Setup, library: &str) -> Setup {
+pub(super) fn with_clock(setup: Setup, library: &str) -> Setup {
     setup.env("LD_PRELOAD", library).env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
 }
 

@@ -38,7 +38,7 @@ pub use rehearsal::Rehearsal;
 pub use sqlite::read::Reader;
 pub use sqlite::stethoscope;
 pub use sqlite::walk::{Cursor, Filter, Keys, Order};
-pub use store::{Health, Options, Store, Submitted, wall_clock};
+pub use store::{Health, Looked, Options, Store, Submitted, wall_clock};
 
 /// The house of every row until a token names another.
 pub const HOUSE_DEFAULT: &str = "default";

@@ -210,10 +210,14 @@ pub struct Figures {
     pub duplicates_found: u64,
     /// The newest reading's id; 0 if there is none.
     pub newest_id: i64,
-    /// Emissions that wait for the writer.
+    /// Single emissions that wait for the writer.
     pub queue_len: usize,
     /// How many may.
     pub queue_len_max: usize,
+    /// Emissions of batches that wait for the writer or are being written.
+    pub bulk_len: usize,
+    /// How many may.
+    pub bulk_len_max: usize,
     /// What the cache holds, those not yet found expired included.
     pub cache_entries: usize,
     /// What the cache has allocated.

@@ -6,22 +6,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use houseful_model::{Emission, Millis};
+use houseful_model::{Emission, Heard, Millis};
 use tokio::sync::{oneshot, watch};
 
-use crate::intake::{Intake, Job};
+use crate::intake::{Intake, Job, Room};
 use crate::meters::{Figures, Meters};
 use crate::sqlite::checkpoint::{PAGE_BYTES, ReadersGate};
 use crate::sqlite::lock::StoreLock;
 use crate::sqlite::write::WriteConnection;
 use crate::writer::Writer;
 use crate::{
-    Activity, Arrival, Came, HOUSE_DEFAULT, Item, OpenError, Outcome, ReadError, Reader, Recent,
-    Refusal,
+    Activity, Arrival, Came, Fingerprint, HOUSE_DEFAULT, Item, OpenError, Outcome, ReadError,
+    Reader, Recent, Refusal,
 };
 
-/// How many emissions may wait for the writer: at most about 8 MiB.
+/// How many single emissions may wait for the writer: at most about 8 MiB.
 const QUEUE_LEN_MAX: usize = 8_192;
+
+/// How many emissions of batches may wait for the writer or be written: all of
+/// them are a commit of a few milliseconds, and that is what a single emission
+/// waits for beside a batch.
+const BULK_LEN_MAX: usize = 1_024;
 
 /// Reading connections inside `serve`, opened at the start: out of descriptors
 /// later, a query still works.
@@ -58,6 +63,17 @@ pub enum Submitted {
     /// closed channel means that the writer is gone: not acknowledged.
     Queued(oneshot::Receiver<Outcome>),
     /// Not acknowledged.
+    Refused(Refusal),
+}
+
+/// What the cache says of an emission.
+#[derive(Debug)]
+pub enum Looked {
+    /// A copy; its original is on disk.
+    Duplicate,
+    /// The writer has to decide.
+    Unknown(Fingerprint),
+    /// Not acknowledged: the store has failed.
     Refused(Refusal),
 }
 
@@ -140,7 +156,7 @@ impl Store {
             .collect::<Result<Vec<_>, OpenError>>()?;
         let start = Instant::now();
         let shared = Arc::new(Shared {
-            intake: Intake::new(QUEUE_LEN_MAX),
+            intake: Intake::new(QUEUE_LEN_MAX, BULK_LEN_MAX),
             recent: Recent::new(options.window),
             activity: Activity::new(Arrival { wall: wall_clock(), mono_ms: 0, at: start }),
             readers_gate,
@@ -171,24 +187,63 @@ impl Store {
     /// `t` is what [`houseful_model::Heard::resolve`] made of it; an untimed
     /// one is also compared by its arrival.
     pub fn submit(&self, emission: Emission<'_>, t: Millis, arrival: Arrival) -> Submitted {
-        if self.shared.failed.load(Ordering::SeqCst) {
-            return Submitted::Refused(self.shared.failure());
-        }
-        let untimed = emission.heard == houseful_model::Heard::OnArrival;
-        let arrived_mono_ms = untimed.then_some(arrival.mono_ms);
-        let recent = &self.shared.recent;
-        let fingerprint = recent.fingerprint(HOUSE_DEFAULT, &emission);
-        if recent.is_copy(fingerprint, t, arrived_mono_ms) {
-            self.shared.meters.known.add(1);
-            self.shared.activity.heard(&emission, t, arrival, Came::Second);
-            return Submitted::Duplicate;
-        }
-        let (answer, outcome) = oneshot::channel();
-        let item = Item { emission: emission.into_owned(), t, arrived_mono_ms };
-        match self.shared.intake.push(Job { fingerprint, item, answer }) {
-            Ok(()) => Submitted::Queued(outcome),
+        let fingerprint = match self.look(&emission, t, arrival) {
+            Looked::Duplicate => return Submitted::Duplicate,
+            Looked::Refused(refusal) => return Submitted::Refused(refusal),
+            Looked::Unknown(fingerprint) => fingerprint,
+        };
+        match self.push(emission, t, arrival, fingerprint, None) {
+            Ok(outcome) => Submitted::Queued(outcome),
             Err(refusal) => Submitted::Refused(refusal),
         }
+    }
+
+    /// Looks a checked emission up in the cache. Never waits. A copy is counted as
+    /// one.
+    pub fn look(&self, emission: &Emission<'_>, t: Millis, arrival: Arrival) -> Looked {
+        if self.shared.failed.load(Ordering::SeqCst) {
+            return Looked::Refused(self.shared.failure());
+        }
+        let recent = &self.shared.recent;
+        let fingerprint = recent.fingerprint(HOUSE_DEFAULT, emission);
+        if recent.is_copy(fingerprint, t, arrived_mono_ms(emission, arrival)) {
+            self.shared.meters.known.add(1);
+            self.shared.activity.heard(emission, t, arrival, Came::Second);
+            return Looked::Duplicate;
+        }
+        Looked::Unknown(fingerprint)
+    }
+
+    /// Submits an emission of a batch that [`Store::look`] does not know: waits, in
+    /// turn, until the writer has room for one more. Single ones have room of
+    /// their own. What one task submits is decided in that order.
+    ///
+    /// # Errors
+    /// If the store takes nothing more.
+    pub async fn submit_of_batch(
+        &self,
+        emission: Emission<'_>,
+        t: Millis,
+        arrival: Arrival,
+        fingerprint: Fingerprint,
+    ) -> Result<oneshot::Receiver<Outcome>, Refusal> {
+        let room = self.shared.intake.room().await;
+        self.push(emission, t, arrival, fingerprint, Some(room))
+    }
+
+    fn push(
+        &self,
+        emission: Emission<'_>,
+        t: Millis,
+        arrival: Arrival,
+        fingerprint: Fingerprint,
+        room: Option<Room>,
+    ) -> Result<oneshot::Receiver<Outcome>, Refusal> {
+        let arrived_mono_ms = arrived_mono_ms(&emission, arrival);
+        let item = Item { emission: emission.into_owned(), t, arrived_mono_ms };
+        let (answer, outcome) = oneshot::channel();
+        self.shared.intake.push(Job { fingerprint, item, answer, room })?;
+        Ok(outcome)
     }
 
     /// Now, on both clocks.
@@ -250,7 +305,7 @@ impl Store {
         read(reader.as_mut().ok_or(ReadError::Closed)?)
     }
 
-    /// How many emissions wait for the writer.
+    /// How many single emissions wait for the writer.
     pub fn queue_len(&self) -> usize {
         self.shared.intake.len()
     }
@@ -282,6 +337,8 @@ impl Store {
             newest_id: *newest_id.borrow(),
             queue_len: intake.len(),
             queue_len_max: QUEUE_LEN_MAX,
+            bulk_len: intake.bulk_len(),
+            bulk_len_max: BULK_LEN_MAX,
             cache_entries: recent.entries(),
             cache_bytes: recent.bytes(),
             commits: meters.commits.counted(),
@@ -319,6 +376,11 @@ impl Store {
             tracing::error!("the writer panicked");
         }
     }
+}
+
+/// When an untimed emission arrived, by which it is compared with others.
+fn arrived_mono_ms(emission: &Emission<'_>, arrival: Arrival) -> Option<u64> {
+    (emission.heard == Heard::OnArrival).then_some(arrival.mono_ms)
 }
 
 impl Drop for Store {

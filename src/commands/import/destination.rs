@@ -36,7 +36,7 @@ impl Destination {
         let store = match Store::open(path, Options { window }) {
             Err(OpenError::InUse { path }) => bail!(
                 "store `{}` is in use, and has one writer at a time; stop the `houseful serve` (or `import`) \
-                 that holds it, or post the lines to that collector's /rssi_readings",
+                 that holds it, or send that collector NDJSON with POST /rssi_readings/batch",
                 path.display()
             ),
             opened => opened?,

@@ -60,10 +60,14 @@ fn emissions(page: &mut Exposition, doors: &Doors, figures: &Figures) {
     for reason in Reason::ALL {
         page.value(&[("reason", reason.word())], refused.total(reason));
     }
-    let waiting = "Emissions that wait for the writer.";
+    let waiting = "Single emissions that wait for the writer.";
     page.gauge("houseful_queue_length", waiting).value(&[], figures.queue_len);
-    page.gauge("houseful_queue_length_max", "Emissions that may wait for the writer.")
+    page.gauge("houseful_queue_length_max", "Single emissions that may wait for the writer.")
         .value(&[], figures.queue_len_max);
+    let on_the_way = "Emissions of batches that wait for the writer or are being written.";
+    page.gauge("houseful_batch_queue_length", on_the_way).value(&[], figures.bulk_len);
+    page.gauge("houseful_batch_queue_length_max", "How many of batches may.")
+        .value(&[], figures.bulk_len_max);
     page.gauge("houseful_cache_entries", "Recent readings that copies are known by.")
         .value(&[], figures.cache_entries);
     page.gauge("houseful_cache_bytes", "Memory that the recent readings take.")

@@ -116,7 +116,7 @@ fn a_store_has_one_writer() {
     let houseful = setup.start();
     let refused = import_text(&setup, &lines(1), &NDJSON);
     assert_eq!((refused.code, &*refused.stdout), (2, ""));
-    for part in ["is in use", "stop the `houseful serve`", "that collector's /rssi_readings"] {
+    for part in ["is in use", "stop the `houseful serve`", "POST /rssi_readings/batch"] {
         assert!(refused.stderr.contains(part), "{}", refused.stderr);
     }
     assert!(houseful.client().get("/readyz").unwrap().status == 200);

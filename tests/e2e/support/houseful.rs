@@ -233,10 +233,25 @@ impl Houseful {
 
     /// Its resident memory in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
+        self.memory_bytes("VmRSS:")
+    }
+
+    /// The most that its resident memory was, in bytes, since its start or since
+    /// [`Houseful::forget_peak`].
+    pub(crate) fn resident_bytes_peak(&self) -> u64 {
+        self.memory_bytes("VmHWM:")
+    }
+
+    /// From now on, looks for the peak of its memory anew.
+    pub(crate) fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").expect("reset the peak");
+    }
+
+    fn memory_bytes(&self, name: &str) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("has a VmRSS line");
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let line = line.unwrap_or_else(|| panic!("there is no {name} line"));
         let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of KiB");
         kib * 1024
     }

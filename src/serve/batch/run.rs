@@ -1,0 +1,175 @@
+//! One batch, from its first byte to its last answer.
+
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use houseful_store::Arrival;
+use tokio::task::coop;
+
+use super::decode::{Decoder, Step};
+use super::incoming::{Incoming, Next};
+use super::split::{Broken, Splitter};
+use super::tally::Tally;
+use super::undecided::Undecided;
+use crate::serve::ingest::Ingest;
+
+/// The largest body once it is decoded, in bytes.
+const DECODED_BYTES_MAX: u64 = 1 << 30;
+
+/// How much is looked at together: a few thousand emissions, which share one or
+/// two commits.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// How many lines are decided together at most: the shortest are 2 bytes.
+const LINES_MAX: usize = 4_096;
+
+/// How long a line waits for others to be decided with.
+const GATHER: Duration = Duration::from_millis(1);
+
+/// Why a batch was not read to its end, and what its client is told.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It is broken here; nothing after it was read.
+    Broken(String),
+    /// It goes past a limit here.
+    TooLarge(String),
+    /// Its client makes no progress.
+    Late(String),
+    /// The collector stops, or its store has failed.
+    Stopping,
+}
+
+/// A batch that is being read.
+pub(super) struct Run {
+    pub(super) incoming: Incoming,
+    pub(super) decoder: Decoder,
+    pub(super) splitter: Splitter,
+    pub(super) ingest: Ingest,
+    pub(super) arrival: Arrival,
+    pub(super) tally: Tally,
+}
+
+/// What has been received but not decoded, and how much has been.
+#[derive(Default)]
+struct Input {
+    bytes: Bytes,
+    decoded_bytes: u64,
+}
+
+impl Run {
+    /// Reads all of it and has each line decided.
+    ///
+    /// # Errors
+    /// Why it was not read to its end. What was read before is decided.
+    pub(super) async fn run(&mut self) -> Result<(), End> {
+        let mut input = Input::default();
+        let mut buffer = Vec::with_capacity(BUFFER_BYTES);
+        loop {
+            let filled = self.fill(&mut buffer, &mut input).await;
+            self.take(&buffer).await?;
+            buffer.drain(..self.splitter.take_rest());
+            if !filled.map_err(|end| self.at_line(end))? {
+                return self.finish(&buffer).await;
+            }
+            if self.tally.is_full() {
+                let error = "too many lines to answer each; send fewer, or accept application/json";
+                return Err(self.at_line(End::TooLarge(error.to_owned())));
+            }
+        }
+    }
+
+    /// Decodes until the buffer is full, or until there is nothing more to be had
+    /// for a moment. Tells whether more may follow.
+    ///
+    /// # Errors
+    /// Why nothing follows. What was decoded before stands in the buffer.
+    async fn fill(&mut self, buffer: &mut Vec<u8>, input: &mut Input) -> Result<bool, End> {
+        let mut len = buffer.len();
+        let rest = len;
+        buffer.resize(BUFFER_BYTES, 0);
+        let filled = loop {
+            coop::consume_budget().await;
+            let step = match self.decoder.step(&input.bytes, &mut buffer[len..]) {
+                Ok(step) => step,
+                Err(error) => break Err(End::Broken(format!("body: {error}"))),
+            };
+            input.bytes.advance(step.read);
+            len += step.written;
+            input.decoded_bytes += step.written as u64;
+            if input.decoded_bytes > DECODED_BYTES_MAX {
+                let error = format!("body: expected at most {DECODED_BYTES_MAX} bytes decoded");
+                break Err(End::TooLarge(error));
+            }
+            if len == BUFFER_BYTES {
+                break Ok(true);
+            }
+            if step == (Step { read: 0, written: 0 }) {
+                match self.incoming.next((len > rest).then_some(GATHER)).await {
+                    Ok(Next::Bytes(bytes)) => input.bytes = bytes,
+                    Ok(Next::Nothing) => break Ok(true),
+                    Ok(Next::End) => {
+                        let whole = self.decoder.finish();
+                        break whole
+                            .map(|()| false)
+                            .map_err(|error| End::Broken(format!("body: {error}")));
+                    }
+                    Err(end) => break Err(end),
+                }
+            }
+        };
+        buffer.truncate(len);
+        filled
+    }
+
+    /// Has every line that is complete in the buffer decided.
+    async fn take(&mut self, buffer: &[u8]) -> Result<(), End> {
+        let mut lines = Undecided::new(&self.ingest, self.arrival);
+        let taken = loop {
+            // Others get their turn on this thread.
+            coop::consume_budget().await;
+            let found = match self.splitter.next(buffer) {
+                Ok(None) => break Ok(()),
+                Ok(Some(found)) => found,
+                Err(Broken { line, error }) => break Err(End::broken(line, &error)),
+            };
+            let is_array = self.splitter.is_array();
+            if let Err(end) = lines.take(buffer, found, is_array, &mut self.tally).await {
+                break Err(end);
+            }
+            if lines.len() == LINES_MAX {
+                lines.decide(&mut self.tally).await;
+            }
+        };
+        lines.decide(&mut self.tally).await;
+        if self.tally.is_over() { Err(End::Stopping) } else { taken }
+    }
+
+    /// The body ended in order, after this rest.
+    async fn finish(&mut self, rest: &[u8]) -> Result<(), End> {
+        let found = self.splitter.finish(rest);
+        let found = found.map_err(|Broken { line, error }| End::broken(line, &error))?;
+        if let Some(found) = found {
+            let mut lines = Undecided::new(&self.ingest, self.arrival);
+            lines.take(rest, found, false, &mut self.tally).await?;
+            lines.decide(&mut self.tally).await;
+        }
+        Ok(())
+    }
+
+    /// The end of a body, with the line in which that happened.
+    fn at_line(&self, end: End) -> End {
+        let line = self.splitter.complete() + 1;
+        match end {
+            End::Broken(error) => End::broken(line, &error),
+            End::TooLarge(error) => End::TooLarge(format!("line {line}: {error}")),
+            End::Late(error) => End::Late(format!("line {line}: {error}")),
+            End::Stopping => End::Stopping,
+        }
+    }
+}
+
+impl End {
+    pub(super) fn broken(line: u64, error: &str) -> End {
+        End::Broken(format!("line {line}: {error}"))
+    }
+}

@@ -1,0 +1,110 @@
+//! What became of the lines of a batch.
+
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+
+use houseful_store::Refusal;
+
+use super::runs::{Fate, Runs};
+
+/// Invalid lines that an answer in JSON names.
+const INVALID_NAMED_MAX: usize = 1_000;
+
+/// How much text about invalid lines is kept, in bytes.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+
+/// How much is kept to answer each line, in bytes: some millions of lines.
+const RUNS_BYTES_MAX: usize = 4 << 20;
+
+/// An invalid line that is named, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Invalid {
+    pub(super) line: u64,
+    pub(super) errors: Vec<String>,
+}
+
+/// Lines in their order, and what became of them.
+#[derive(Debug)]
+pub(super) struct Tally {
+    pub(super) stored: u64,
+    pub(super) duplicates: u64,
+    pub(super) invalid_total: u64,
+    /// The first of them, within bounds.
+    pub(super) invalid: VecDeque<Invalid>,
+    invalid_named_max: usize,
+    text_bytes: usize,
+    /// The first and the last line that were not acknowledged.
+    pub(super) unavailable: Option<RangeInclusive<u64>>,
+    /// Why, in the words of the first.
+    pub(super) why: Option<String>,
+    /// What the store said, if it was the store.
+    pub(super) refusal: Option<Refusal>,
+    /// Each line, if the client wants to know.
+    pub(super) runs: Option<Runs>,
+}
+
+impl Tally {
+    /// Of the whole, or of each line, too.
+    pub(super) fn new(each_line: bool) -> Tally {
+        Tally {
+            stored: 0,
+            duplicates: 0,
+            invalid_total: 0,
+            invalid: VecDeque::new(),
+            // Where each line has its own answer, only their text is bounded.
+            invalid_named_max: if each_line { usize::MAX } else { INVALID_NAMED_MAX },
+            text_bytes: 0,
+            unavailable: None,
+            why: None,
+            refusal: None,
+            runs: each_line.then(Runs::default),
+        }
+    }
+
+    /// Notes the next line; the numbers of blank ones are left out.
+    pub(super) fn note(&mut self, line: u64, fate: Fate) {
+        if let Some(runs) = &mut self.runs {
+            runs.push(line, fate);
+        }
+        match fate {
+            Fate::Blank => {}
+            Fate::Stored(_) => self.stored += 1,
+            Fate::Duplicate => self.duplicates += 1,
+            Fate::Invalid | Fate::TooLong => self.invalid_total += 1,
+            Fate::Unavailable => {
+                let from = self.unavailable.as_ref().map_or(line, |lines| *lines.start());
+                self.unavailable = Some(from..=line);
+            }
+        }
+    }
+
+    /// Notes what is wrong with an invalid line, as long as there is room for it.
+    pub(super) fn name(&mut self, line: u64, errors: Vec<String>) {
+        let bytes = errors.iter().map(|error| error.len() + size_of::<String>()).sum::<usize>()
+            + size_of::<Invalid>();
+        let fits = self.invalid.len() < self.invalid_named_max
+            && self.text_bytes + bytes <= TEXT_BYTES_MAX;
+        if fits {
+            self.text_bytes += bytes;
+            self.invalid.push_back(Invalid { line, errors });
+        } else {
+            // The first ones are named, without a gap.
+            self.invalid_named_max = 0;
+        }
+    }
+
+    /// Notes why lines are not acknowledged; the first reason stands.
+    pub(super) fn explain(&mut self, why: String) {
+        self.why.get_or_insert(why);
+    }
+
+    /// Whether no line after this one can be acknowledged.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.refusal, Some(Refusal::Failed(_) | Refusal::Stopping))
+    }
+
+    /// Whether no more can be kept of each line.
+    pub(super) fn is_full(&self) -> bool {
+        self.runs.as_ref().is_some_and(|runs| runs.bytes() > RUNS_BYTES_MAX)
+    }
+}

@@ -1,0 +1,168 @@
+//! Arrays and lines, plain and encoded.
+
+use serde_json::json;
+
+use super::{EACH_LINE, JSON, NDJSON, counts, gzip, lines, ndjson, post, timed, zstd};
+use crate::support::houseful::Setup;
+use crate::support::http::READINGS;
+use crate::support::{by_pi, distinct, now_ms, temp_dir};
+
+#[test]
+fn an_array_and_lines_are_the_same_batch() {
+    let at = now_ms();
+    let mut emissions = timed(0..50, at);
+    emissions.insert(20, by_pi(emissions[3].clone(), "33"));
+    emissions.insert(30, json!({"badge_id": 7}));
+    let array = json!(emissions).to_string();
+    let text = ndjson(&emissions);
+    let bodies = [
+        (Some(JSON), array.clone()),
+        (Some(("Content-Type", "application/vnd.house+json; charset=utf-8")), array.clone()),
+        (None, format!("\u{feff} \n{array}")),
+        (Some(NDJSON), text.clone()),
+        (Some(("Content-Type", "application/jsonl")), format!("\u{feff}{text}")),
+        (None, text.replace('\n', "\r\n")),
+        (None, text.trim_end().to_owned()),
+    ];
+    for (media, body) in bodies {
+        let dir = temp_dir();
+        let setup = Setup::new(dir.path());
+        let houseful = setup.start();
+        let headers: Vec<_> = media.into_iter().collect();
+        let response = post(houseful.client(), &headers, &body);
+        assert_eq!(response.status, 200, "{}", response.text());
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        assert_eq!(
+            response.json(),
+            json!({
+                "stored": 50,
+                "duplicates": 1,
+                "invalid_total": 1,
+                "invalid": [{
+                    "line": 31,
+                    "errors": [
+                        "badge_id: expected a string, found 7",
+                        "pi_id: expected a string, found nothing",
+                    ],
+                }],
+            })
+        );
+        let export = setup.export();
+        assert_eq!(export.len(), 50);
+        assert!(export.iter().all(|reading| reading["pi_id"] == "32"), "the first line decides");
+    }
+}
+
+#[test]
+fn each_encoding_is_undone() {
+    let dir = temp_dir();
+    let houseful = Setup::new(dir.path()).start();
+    let at = now_ms();
+    // In several members or frames, cut in the middle of a line.
+    let halves = |from: usize, encode: fn(&[u8]) -> Vec<u8>| {
+        let text = ndjson(&timed(from..from + 100, at));
+        let (one, other) = text.as_bytes().split_at(text.len() / 2);
+        [encode(one), encode(other)].concat()
+    };
+    let rows: [(&str, Vec<u8>); 5] = [
+        ("identity", halves(0, <[u8]>::to_vec)),
+        ("gzip", halves(100, |text| gzip(text))),
+        ("x-gzip", halves(200, |text| gzip(text))),
+        ("zstd", halves(300, |text| zstd(text))),
+        ("ZSTD", halves(400, |text| zstd(text))),
+    ];
+    for (encoding, body) in &rows {
+        let headers = [NDJSON, ("Content-Encoding", *encoding)];
+        let response = post(houseful.client(), &headers, body);
+        assert_eq!((response.status, counts(&response)), (200, [100, 0, 0]), "{encoding}");
+        let response = post(houseful.client(), &headers, body);
+        assert_eq!((response.status, counts(&response)), (200, [0, 100, 0]), "{encoding} again");
+    }
+}
+
+#[test]
+fn other_types_and_encodings_are_refused() {
+    let dir = temp_dir();
+    let houseful = Setup::new(dir.path()).start();
+    let body = ndjson(&[distinct(1)]);
+    let rows = [
+        (
+            "Content-Type",
+            "text/plain",
+            "content-type: expected application/json or application/x-ndjson, found text/plain",
+        ),
+        (
+            "Content-Type",
+            "application/x-ndjson; charset=latin1",
+            "content-type: expected application/json or application/x-ndjson, found application/x-ndjson; charset=latin1",
+        ),
+        (
+            "Content-Encoding",
+            "br",
+            "content-encoding: expected one of gzip, zstd and identity, found br",
+        ),
+        (
+            "Content-Encoding",
+            "gzip, gzip",
+            "content-encoding: expected one of gzip, zstd and identity, found gzip, gzip",
+        ),
+    ];
+    for (name, value, error) in rows {
+        let response = post(houseful.client(), &[(name, value)], &body);
+        assert_eq!((response.status, response.json()), (415, json!({"errors": [error]})));
+    }
+    let response = houseful.client().get("/rssi_readings/batch").unwrap();
+    assert_eq!((response.status, response.header("allow")), (405, Some("POST")));
+}
+
+#[test]
+fn nothing_is_a_batch_of_nothing() {
+    let dir = temp_dir();
+    let houseful = Setup::new(dir.path()).start();
+    let nothing = json!({"stored": 0, "duplicates": 0, "invalid_total": 0, "invalid": []});
+    for (headers, body) in
+        [(&[JSON][..], "[]"), (&[NDJSON], ""), (&[], " [ ] \n"), (&[], "\n\n"), (&[], "")]
+    {
+        let response = post(houseful.client(), headers, body);
+        assert_eq!((response.status, response.json()), (200, nothing.clone()), "{body:?}");
+        let response = post(houseful.client(), &[headers, &[EACH_LINE]].concat(), body);
+        assert_eq!((response.status, response.text().as_str()), (200, ""), "{body:?}");
+    }
+}
+
+#[test]
+fn a_copy_is_one_wherever_its_original_came_in() {
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path());
+    let houseful = setup.start();
+    let at = now_ms();
+    let [first, second] = [timed(1..2, at), timed(2..3, at)];
+    assert_eq!(houseful.client().post(&first[0]).unwrap().status, 201);
+    let response = post(
+        houseful.client(),
+        &[NDJSON, EACH_LINE],
+        ndjson(&[first.clone(), second.clone()].concat()),
+    );
+    let statuses: Vec<_> = lines(&response).iter().map(|line| line["status"].clone()).collect();
+    assert_eq!(statuses, [409, 201]);
+    assert_eq!(houseful.client().post(&second[0]).unwrap().status, 409);
+    // A window on, it is a reading again; half a window on, of neither.
+    let resting: Vec<_> =
+        (0..20).map(|n| crate::support::heard_at(distinct(9), at - 2_250 * n)).collect();
+    let response = post(houseful.client(), &[NDJSON], ndjson(&resting));
+    assert_eq!(counts(&response), [10, 10, 0]);
+    assert_eq!(setup.export().len(), 12);
+    assert_eq!(houseful.client().get(READINGS).unwrap().status, 200);
+}
+
+#[test]
+fn untimed_lines_arrive_with_the_batch() {
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path());
+    let houseful = setup.start();
+    let emissions = [distinct(1), by_pi(distinct(1), "33"), distinct(2)];
+    let response = post(houseful.client(), &[JSON], json!(emissions).to_string());
+    assert_eq!(counts(&response), [2, 1, 0]);
+    let export = setup.export();
+    assert_eq!(export[0]["heard_at"], export[1]["heard_at"]);
+}

@@ -15,8 +15,8 @@ use std::sync::LazyLock;
 use axum::body::{Body, Bytes};
 use axum::http::Response;
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap,
+    HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -71,9 +71,6 @@ pub(crate) async fn page(request: HeaderMap) -> Response<Body> {
     let isolated = HeaderValue::from_static("same-origin");
     headers.insert(HeaderName::from_static("cross-origin-opener-policy"), isolated.clone());
     headers.insert(HeaderName::from_static("cross-origin-resource-policy"), isolated);
-    // It comes to hold where residents are: nothing of it stays behind on a shared
-    // computer, not even for the way back to it.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

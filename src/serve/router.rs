@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+};
 use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
@@ -143,6 +145,7 @@ impl Router {
             .routes
             .fallback(not_found)
             .method_not_allowed_fallback(not_allowed)
+            .layer(map_response(not_kept))
             .layer(from_fn_with_state(requests.clone(), requests::count))
             .with_state(doors);
         Router {
@@ -252,6 +255,14 @@ async fn ready(State(doors): State<Doors>) -> Reply {
         }
         Health::Failed(reason) => Reply::error(503, format!("the store has failed: {reason}")),
     }
+}
+
+/// Where residents are stays neither on a shared computer nor in a proxy; and
+/// what is asked again has changed.
+async fn not_kept(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
 async fn not_found(uri: Uri) -> Reply {

@@ -124,6 +124,16 @@ fn hosts_are_loopback_names_or_allowed_ones() {
 }
 
 #[test]
+fn no_answer_stays_in_a_browser_or_a_proxy() {
+    with_houseful(|_, houseful| {
+        for path in ["/", READINGS, "/badges", "/pis", "/activity", "/nothing"] {
+            let response = houseful.client().request("GET", path, &[], b"").unwrap();
+            assert_eq!(response.header("cache-control"), Some("no-store"), "{path}");
+        }
+    });
+}
+
+#[test]
 fn paths_and_methods() {
     with_houseful(|_, houseful| {
         let rows = [

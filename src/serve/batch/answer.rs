@@ -132,9 +132,7 @@ impl Lines {
     fn errors(&mut self, line: u64) -> String {
         match self.invalid.pop_front_if(|invalid| invalid.line == line) {
             Some(invalid) => texts(&invalid.errors),
-            None => texts(&[
-                "too much is wrong in this batch to keep all of it; send this line again to be told",
-            ]),
+            None => texts(&["too much is wrong to keep it all; send this line alone to be told"]),
         }
     }
 }

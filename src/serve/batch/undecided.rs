@@ -74,7 +74,7 @@ impl<'a> Undecided<'a> {
         let (number, bytes, checked) = match found {
             Found::TooLong(number) => {
                 let error = format!("expected at most {ELEMENT_BYTES_MAX} bytes");
-                self.ingest.refused().note(Reason::Invalid, Ids::default(), &[&error]);
+                self.ingest.refused().note(Reason::TooLarge, Ids::default(), &[&error]);
                 tally.name(number, vec![error]);
                 self.lines.push(Line { number, state: State::Decided(Fate::TooLong) });
                 return Ok(());

@@ -93,8 +93,9 @@ fn lines_count_in_metrics_and_activity_as_single_posts_do() {
     emissions.extend(timed(0..40, at).into_iter().map(|emission| by_pi(emission, "33")));
     emissions.push(json!({"badge_id": "badge_0", "pi_id": "33", "beacons": 7}));
     emissions.push(heard_at(distinct(0), at + 3_600_000));
+    emissions.push(json!({"badge_id": "x".repeat(17_000)}));
     let response = post(houseful.client(), &[NDJSON], ndjson(&emissions));
-    assert_eq!(counts(&response), [40, 40, 2]);
+    assert_eq!(counts(&response), [40, 40, 3]);
     let scrape = Scrape::of(&houseful);
     let duplicates = ["cache", "writer"]
         .map(|by| scrape.get(&format!("houseful_duplicates_total{{known_by=\"{by}\"}}")));
@@ -103,6 +104,7 @@ fn lines_count_in_metrics_and_activity_as_single_posts_do() {
         ("houseful_readings_stored_total", 40.0),
         ("houseful_emissions_refused_total{reason=\"invalid\"}", 1.0),
         ("houseful_emissions_refused_total{reason=\"ahead\"}", 1.0),
+        ("houseful_emissions_refused_total{reason=\"too_large\"}", 1.0),
         ("houseful_batch_queue_length", 0.0),
         ("houseful_batch_queue_length_max", 1_024.0),
     ] {
@@ -111,9 +113,9 @@ fn lines_count_in_metrics_and_activity_as_single_posts_do() {
     let mut activity = Value::Null;
     wait_until(PATIENCE, "the second is over", || {
         activity = houseful.client().get("/activity").unwrap().json();
-        activity["total"]["emissions"] == 82
+        activity["total"]["emissions"] == 83
     });
-    assert_eq!(activity["refused_latest"][1]["badge_id"], "badge_0");
+    assert_eq!(activity["refused_latest"][2]["badge_id"], "badge_0");
     let pis = houseful.client().get("/pis").unwrap().json();
     let told: Vec<_> = pis["pis"]
         .as_array()

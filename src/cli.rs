@@ -193,7 +193,7 @@ pub(crate) enum ImportFormat {
 Examples:
   houseful demo
   houseful demo --houses 1 --seconds 5
-  houseful demo --stay                          until Ctrl-C")]
+  houseful demo --seconds 5 --stay              until Ctrl-C")]
 pub(crate) struct DemoArgs {
     /// Houses of 20 badges and 4 Pis each
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]

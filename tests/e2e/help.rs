@@ -77,7 +77,7 @@ fn every_example_of_every_help_works() {
         let ready = ready(example).unwrap();
         script += &format!(
             "echo '$ {example}'\nrm -f said\n{example} &>said & until grep -qs '^{ready}' said; do sleep 0.1; done\n\
-             kill %+; wait %+\n"
+             kill %+; wait %+ || {{ cat said; exit 1; }}\n"
         );
     }
     script += "rm -f said\nhouseful serve 2>said & until grep -qs '^listening on' said; do sleep 0.1; done\n";

@@ -29,6 +29,7 @@ mod one_serve;
 mod openapi;
 mod overload;
 mod page;
+mod pi;
 mod power_cut;
 mod proxy;
 mod queries;

@@ -1,6 +1,7 @@
 //! What the promises are tested with: the real program, real files, real HTTP,
 //! a disk with faults, and nginx in front.
 
+pub(crate) mod between;
 pub(crate) mod browser;
 pub(crate) mod faultfs;
 pub(crate) mod feed;

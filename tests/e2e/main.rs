@@ -2,6 +2,7 @@
 //! outside: the real binary, real files, real HTTP.
 
 mod activity;
+mod api;
 mod batch;
 mod checkpoint;
 mod clock;

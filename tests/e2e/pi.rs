@@ -285,17 +285,20 @@ fn what_is_said_by_something_in_between_is_not_believed() {
     let setup = Setup::new(dir.path());
     let houseful = setup.start();
     let rows = [
-        ("400 Bad Request", "ALARM"),
-        ("413 Content Too Large", "ALARM"),
-        ("415 Unsupported Media Type", "ALARM"),
-        ("409 Conflict", "ALARM"),
-        ("201 Created", "ALARM"),
-        ("200 OK", "ALARM"),
-        ("429 Too Many Requests", "away"),
-        ("502 Bad Gateway", "away"),
+        ("400 Bad Request", "<html>", "ALARM"),
+        ("400 Bad Request", r#"{"error": "no"}"#, "ALARM"),
+        ("400 Bad Request", r#"{"errors": "no"}"#, "ALARM"),
+        ("400 Bad Request", r#"{"errors": [{"code": 7}]}"#, "ALARM"),
+        ("413 Content Too Large", "<html>", "ALARM"),
+        ("415 Unsupported Media Type", "", "ALARM"),
+        ("409 Conflict", "[]", "ALARM"),
+        ("201 Created", "{}", "ALARM"),
+        ("200 OK", "<html>", "ALARM"),
+        ("429 Too Many Requests", "", "away"),
+        ("502 Bad Gateway", "<html>", "away"),
     ];
-    for (n, (status, kind)) in rows.into_iter().enumerate() {
-        let said = Fate::say(status, "content-type: text/html\r\n", "<html>");
+    for (n, (status, body, kind)) in rows.into_iter().enumerate() {
+        let said = Fate::say(status, "content-type: text/html\r\n", body);
         let between = Between::before(houseful.port(), vec![said]);
         let Some(pi) = Pi::new(&dir, &between.url()) else { return };
         let said = pi.run(&[heard(n)]);
@@ -586,6 +589,26 @@ fn all_goes_on_one_connection() {
         "{said}"
     );
     assert!(!said.contains("away"), "{said}");
+}
+
+#[test]
+fn a_collector_that_says_when_to_come_again_is_left_alone_until_then() {
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path());
+    let houseful = setup.start();
+    let later = Fate::say("503 Service Unavailable", "retry-after: 600\r\n", r#"{"errors":[]}"#);
+    let between = Between::before(houseful.port(), vec![later]);
+    let Some(pi) = Pi::new(&dir, &between.url()) else { return };
+    let (reader, mut writer) = pipe().unwrap();
+    let running = pi.start(reader);
+    for n in 0..3 {
+        write_lines(&mut writer, &[heard(n)]);
+        wait_until(PATIENCE, "what is heard meanwhile is on the disk", || {
+            String::from_utf8_lossy(&pi.spooled()).contains(&format!("\"badge_{n}\""))
+        });
+    }
+    running.term();
+    assert_eq!(between.heads().len(), 1);
 }
 
 #[test]

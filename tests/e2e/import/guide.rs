@@ -2,24 +2,10 @@
 
 use serde_json::json;
 
+use super::super::support::guide::shown;
 use super::super::support::houseful::Setup;
 use super::super::support::{in_repository, require, shell, temp_dir};
 use super::{BASE, import_text, stethoscope};
-
-/// Each command, and what is shown under it.
-fn shown(guide: &str) -> Vec<(String, String)> {
-    let mut all: Vec<(String, String)> = Vec::new();
-    let mut is_console = false;
-    for line in guide.lines() {
-        match (line.strip_prefix("```"), line.strip_prefix("$ ")) {
-            (Some(kind), _) => is_console = kind == "console",
-            (None, Some(command)) if is_console => all.push((command.to_owned(), String::new())),
-            (None, None) if is_console => all.last_mut().unwrap().1 += &format!("{line}\n"),
-            _ => {}
-        }
-    }
-    all
-}
 
 /// Without how long it took.
 fn settled(output: &str) -> String {

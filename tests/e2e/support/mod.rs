@@ -5,6 +5,7 @@ pub(crate) mod between;
 pub(crate) mod browser;
 pub(crate) mod faultfs;
 pub(crate) mod feed;
+pub(crate) mod guide;
 pub(crate) mod houseful;
 pub(crate) mod http;
 pub(crate) mod nginx;

@@ -10,7 +10,7 @@ use super::support::http::request;
 use super::support::{by_pi, distinct, in_repository, skip, temp_dir};
 
 /// Cases of each operation in its longest phase: half a minute in all.
-const EXAMPLES: &str = "150";
+const EXAMPLES: &str = "100";
 
 /// What is to be described: readings, copies, and emissions that were refused.
 fn post_some(houseful: &Houseful) {
@@ -82,8 +82,8 @@ fn every_form_that_is_described_is_given() {
     let houseful = Setup::new(dir.path()).start();
     post_some(&houseful);
     let mut forms = 0;
-    for (method, path, operation) in operations(&houseful) {
-        // What a POST is answered is seen without this.
+    let gets = operations(&houseful).into_iter().filter(|(method, ..)| method == "GET");
+    for (method, path, operation) in gets {
         let content = operation["responses"]["200"]["content"].as_object();
         for media in content.into_iter().flat_map(|content| content.keys()) {
             let target = path.replace("{id}", "1");

@@ -48,3 +48,7 @@ def before_call(context, case, **kwargs):
             del case.query["cursor"]
         if all(is_time(case.query.get(name), QUERY) for name in ("from", "to")):
             case.query.update({"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"})
+    if door == ("POST", "/rssi_readings/batch") and case.headers:
+        # It packs nothing.
+        if case.headers.get("Content-Encoding") in ("gzip", "zstd"):
+            case.headers["Content-Encoding"] = "identity"

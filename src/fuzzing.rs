@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use crate::serve::batch::Form;
+use crate::serve::batch::split::oracle;
 use crate::serve::front::oracle::{Bench, Then};
 
 /// Longer than any half-closed conversation takes.
@@ -28,4 +30,24 @@ pub fn front(bytes: &[u8], splits: &[u8]) {
             assert!(answers.is_ok(), "the front hangs");
         });
     });
+}
+
+/// Cuts `body` into lines or elements as it comes in pieces, then as it comes in
+/// one.
+///
+/// The first of `splits` tells the form, each of the others the length of a piece.
+///
+/// # Panics
+/// If what is found differs.
+pub fn split(body: &[u8], splits: &[u8]) {
+    let form = match splits.first() {
+        None => None,
+        Some(form) if form % 3 == 0 => None,
+        Some(form) if form % 3 == 1 => Some(Form::Array),
+        Some(_) => Some(Form::Lines),
+    };
+    // In squares, so that some are longer than an element may be.
+    let pieces: Vec<usize> =
+        splits.iter().skip(1).map(|len| 1 + usize::from(*len).pow(2)).collect();
+    oracle::check(form, body, if pieces.is_empty() { &[1] } else { &pieces });
 }

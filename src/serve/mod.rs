@@ -6,7 +6,7 @@
 
 mod accept;
 mod activity;
-mod batch;
+pub(crate) mod batch;
 mod chunks;
 mod connections;
 mod cursor;

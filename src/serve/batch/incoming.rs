@@ -134,3 +134,53 @@ impl Pace {
         std::mem::take(self).bytes >= PACE_BYTES_MIN
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::serve::chunks::Chunks;
+
+    /// How a body ends that comes in so many pieces of such a length, one after each
+    /// such time; and after how many seconds.
+    async fn paced(pieces: usize, len: usize, every: Duration) -> (Result<(), End>, u64) {
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let (sender, chunks) = Chunks::new(permit);
+        let (_stop, stopping) = watch::channel(false);
+        let mut incoming = Incoming::new(Body::new(chunks), stopping);
+        tokio::spawn(async move {
+            for _ in 0..pieces {
+                tokio::time::sleep(every).await;
+                if sender.send(Ok(vec![b'x'; len].into())).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let began = Instant::now();
+        let end = loop {
+            match incoming.next(None).await {
+                Ok(Next::End) => break Ok(()),
+                Ok(_) => {}
+                Err(end) => break Err(end),
+            }
+        };
+        (end, began.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_is_asked_for_and_no_more() {
+        let late = |text: &str| Err(End::Late(text.to_owned()));
+        let slow = "body: expected at least 1 KiB/s over a minute";
+        let second = Duration::from_secs(1);
+        assert_eq!(paced(100, 1, 9 * second).await, (late(slow), 63));
+        assert_eq!(paced(1_000, 1_000, second).await, (late(slow), 60));
+        // For as long as it likes.
+        assert_eq!(paced(1_000, 1_024, second).await, (Ok(()), 1_000));
+        assert_eq!(paced(7, 10 << 10, 9 * second).await, (Ok(()), 63));
+        let paused = "body: expected more within 10 s";
+        assert_eq!(paced(2, 1 << 20, 11 * second).await, (late(paused), 10));
+    }
+}

@@ -16,7 +16,7 @@ mod decode;
 mod incoming;
 mod run;
 mod runs;
-mod split;
+pub(crate) mod split;
 mod tally;
 mod undecided;
 

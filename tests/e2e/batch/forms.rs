@@ -2,9 +2,12 @@
 
 use serde_json::json;
 
-use super::{EACH_LINE, JSON, NDJSON, counts, gzip, lines, ndjson, post, timed, zstd};
+use super::{
+    EACH_LINE, JSON, NDJSON, chunk, chunked_head, counts, gzip, lines, ndjson, post, timed, zstd,
+};
 use crate::support::houseful::Setup;
 use crate::support::http::READINGS;
+use crate::support::rng::Rng;
 use crate::support::{by_pi, distinct, now_ms, temp_dir};
 
 #[test]
@@ -165,4 +168,50 @@ fn untimed_lines_arrive_with_the_batch() {
     assert_eq!(counts(&response), [2, 1, 0]);
     let export = setup.export();
     assert_eq!(export[0]["heard_at"], export[1]["heard_at"]);
+}
+
+#[test]
+fn where_chunks_end_makes_no_difference() {
+    let at = now_ms();
+    let mut emissions = timed(0..300, at);
+    for n in 0..300 {
+        emissions.push(by_pi(emissions[n * 7 % 300].clone(), "33"));
+    }
+    emissions.insert(40, json!({"badge_id": 7}));
+    emissions.insert(50, json!({"badge_id": "x".repeat(20_000)}));
+    let text = ndjson(&emissions).replace("\n{", "\n\r\n{");
+    let array = json!(emissions).to_string();
+    let rows = [
+        ("identity", text.clone().into_bytes()),
+        ("gzip", gzip(&text)),
+        ("zstd", zstd(&array)),
+        ("identity", array.into_bytes()),
+    ];
+    let mut rng = Rng::new(7);
+    for (encoding, body) in &rows {
+        let headers = [EACH_LINE, ("Content-Encoding", *encoding)];
+        let answers = |pieces: &mut dyn FnMut() -> usize| {
+            let dir = temp_dir();
+            let houseful = Setup::new(dir.path()).start();
+            let mut client = houseful.client();
+            client.send(chunked_head(&headers).as_bytes()).unwrap();
+            let mut rest = &body[..];
+            while !rest.is_empty() {
+                let (piece, tail) = rest.split_at(rest.len().min(pieces()));
+                client.send(&chunk(piece)).unwrap();
+                rest = tail;
+            }
+            client.send(b"0\r\n\r\n").unwrap();
+            let response = client.read_response().unwrap();
+            assert_eq!(response.status, 200, "{}", response.text());
+            response.text()
+        };
+        let whole = answers(&mut || usize::MAX);
+        assert_eq!(whole.lines().count(), 602);
+        assert_eq!(whole.matches("\"status\":201").count(), 300);
+        for longest in [300, 9_000, 70_000] {
+            let pieces = answers(&mut || 1 + usize::try_from(rng.below(longest)).unwrap());
+            assert_eq!(pieces, whole, "{encoding}, up to {longest} bytes");
+        }
+    }
 }

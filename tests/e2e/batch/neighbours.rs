@@ -9,13 +9,15 @@ use crate::support::{distinct, now_ms, temp_dir};
 
 #[test]
 fn single_posts_are_never_refused_for_a_batch() {
-    const LINES: usize = 60_000;
+    const BATCHES: usize = 12;
+    const LINES: usize = 12_000;
     let dir = temp_dir();
     let setup = Setup::new(dir.path());
     let houseful = setup.start();
     let at = now_ms();
-    // All of them new, so that the writer is the one that is waited for.
-    let batches: Vec<_> = (0..2)
+    // All of them new, so that the writer is the one that is waited for; and so many
+    // at once that they would fill the queue if nothing held them back.
+    let batches: Vec<_> = (0..BATCHES)
         .map(|batch| {
             let text = ndjson(&timed(batch * LINES..(batch + 1) * LINES, at));
             let client = houseful.client();
@@ -42,5 +44,5 @@ fn single_posts_are_never_refused_for_a_batch() {
     assert!(singles >= 800, "only {singles} single POSTs beside it");
     let stats = houseful.client().get("/activity").unwrap().json();
     assert_eq!(stats["refused_by_reason"]["queue_full"].as_u64().unwrap_or(0), 0);
-    assert_eq!(setup.export().len(), 2 * LINES + singles);
+    assert_eq!(setup.export().len(), BATCHES * LINES + singles);
 }

@@ -7,6 +7,8 @@
 
 mod array;
 mod lines;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod oracle;
 #[cfg(test)]
 mod tests;
 

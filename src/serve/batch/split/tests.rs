@@ -1,57 +1,8 @@
 use houseful_model::wire::DEPTH_MAX;
 use proptest::prelude::*;
 
+use super::oracle::{check, cut, whole};
 use super::*;
-
-/// What a body is cut into, a text for each that is not too long; and how far it
-/// was complete, or where it broke off.
-type Cut = (Vec<(u64, Option<Vec<u8>>)>, Result<u64, Broken>);
-
-/// Cuts a body that comes in pieces of these sizes.
-fn cut(form: Option<Form>, body: &[u8], pieces: &[usize]) -> Cut {
-    let mut splitter = Splitter::new(form);
-    let mut found = Vec::new();
-    let mut text = |buffer: &[u8], one| {
-        found.push(match one {
-            Found::Element(number, at) => (number, Some(buffer[at].to_vec())),
-            Found::TooLong(number) => (number, None),
-        });
-    };
-    let mut buffer = Vec::new();
-    let mut left = body;
-    let mut pieces = pieces.iter().cycle();
-    let end = loop {
-        let (piece, tail) = left.split_at(left.len().min(*pieces.next().unwrap()));
-        left = tail;
-        buffer.extend_from_slice(piece);
-        let broken = loop {
-            match splitter.next(&buffer) {
-                Ok(Some(one)) => text(&buffer, one),
-                Ok(None) => break None,
-                Err(broken) => break Some(broken),
-            }
-        };
-        if let Some(broken) = broken {
-            break Err(broken);
-        }
-        buffer.drain(..splitter.take_rest());
-        assert!(buffer.len() <= ELEMENT_BYTES_MAX, "it keeps {} bytes", buffer.len());
-        if left.is_empty() {
-            break match splitter.finish(&buffer) {
-                Ok(one) => {
-                    one.into_iter().for_each(|one| text(&buffer, one));
-                    Ok(splitter.complete())
-                }
-                Err(broken) => Err(broken),
-            };
-        }
-    };
-    (found, end)
-}
-
-fn whole(form: Option<Form>, body: &[u8]) -> Cut {
-    cut(form, body, &[usize::MAX])
-}
 
 fn forms() -> impl Strategy<Value = Option<Form>> {
     prop_oneof![Just(None), Just(Some(Form::Array)), Just(Some(Form::Lines))]
@@ -77,7 +28,7 @@ fn pieces() -> impl Strategy<Value = Vec<usize>> {
 proptest! {
     #[test]
     fn where_pieces_end_makes_no_difference(form in forms(), body in rubble(), pieces in pieces()) {
-        prop_assert_eq!(cut(form, &body, &pieces), whole(form, &body));
+        check(form, &body, &pieces);
     }
 
     #[test]
@@ -196,4 +147,18 @@ fn without_a_type_the_first_byte_tells() {
         assert_eq!(form_of(body.as_bytes()), want, "{body:?}");
     }
     assert_eq!(form_of(&[b' '; ELEMENT_BYTES_MAX]), Some(Form::Lines));
+}
+
+#[test]
+fn the_seeds_of_the_fuzz_target_pass() {
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/batch");
+    let mut passed = 0;
+    for seed in std::fs::read_dir(seeds).unwrap() {
+        let input = std::fs::read(seed.unwrap().path()).unwrap();
+        let line = input.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+        let (splits, body) = input.split_at(line);
+        crate::fuzzing::split(body.get(1..).unwrap_or_default(), splits);
+        passed += 1;
+    }
+    assert!(passed >= 5, "{passed} seeds");
 }

@@ -298,7 +298,7 @@ class Sender:
                 self.arrived.wait(timeout=1.0)
                 self.arrived.clear()
         self.collector.http.close()
-        if self.spool.oldest:
+        if self.spool.oldest and len(self.spool.files) < self.spool.files_max:
             self.spool.put_last(len(self.spool.oldest))  # without what is answered
         self.flush()
 

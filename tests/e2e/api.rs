@@ -9,7 +9,7 @@ const WAITS: &str = r#"
 begin() {
     "$@" 2>begun &
     serve=$!
-    until curl -sf 127.0.0.1:6540/livez >ready; do sleep 0.1; done
+    until grep -qs 'listening on' begun; do sleep 0.1; done
     cat begun
 }
 until_away() {

@@ -73,7 +73,7 @@ impl<'a> Undecided<'a> {
     ) -> Result<(), End> {
         let (number, bytes, checked) = match found {
             Found::TooLong(number) => {
-                let error = format!("expected at most {ELEMENT_BYTES_MAX} bytes");
+                let error = format!("line: expected at most {ELEMENT_BYTES_MAX} bytes");
                 self.ingest.refused().note(Reason::TooLarge, Ids::default(), &[&error]);
                 tally.name(number, vec![error]);
                 self.lines.push(Line { number, state: State::Decided(Fate::TooLong) });
@@ -87,6 +87,7 @@ impl<'a> Undecided<'a> {
         let state = match checked {
             Ok((emission, t)) => self.submit(Held { bytes, emission, t }, true, tally).await,
             Err(fault) => {
+                let fault = in_line(fault);
                 self.ingest.refused().note(fault.reason, Ids::read(bytes), &fault.errors);
                 if is_array && breaks_off(bytes, &fault) {
                     return Err(End::broken(number, &fault.errors.join("; ")));
@@ -179,6 +180,17 @@ impl State<'_> {
     fn take(&mut self) -> Self {
         std::mem::replace(self, State::Decided(Fate::Unavailable))
     }
+}
+
+/// What is wrong in a line whose number is told: where in the line, and no other
+/// number.
+fn in_line(mut fault: Fault) -> Fault {
+    if fault.reason == Reason::Broken {
+        for error in &mut fault.errors {
+            *error = error.replace(" at line 1 column ", " at column ");
+        }
+    }
+    fault
 }
 
 /// Whether an element is no JSON; else it is only no emission.

@@ -49,7 +49,7 @@ fn each_line_is_answered_as_a_single_post_is() {
     assert_eq!(
         answers[4..],
         [
-            json!({"line": 7, "status": 413, "errors": ["expected at most 16384 bytes"]}),
+            json!({"line": 7, "status": 413, "errors": ["line: expected at most 16384 bytes"]}),
             json!({"line": 8, "status": 201, "id": id_of(&emissions[1])}),
             json!({"line": 9, "status": 201, "id": id_of(&emissions[2])}),
         ]

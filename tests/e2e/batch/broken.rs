@@ -29,7 +29,7 @@ fn an_array_breaks_off_at_an_element_that_is_no_json() {
     let rows = [
         (
             format!("[{elements},{{\"badge_id\" 1}},{rest}]"),
-            "line 53: broken JSON: expected `:` at line 1 column 13".to_owned(),
+            "line 53: broken JSON: expected `:` at column 13".to_owned(),
         ),
         (
             format!("[{elements},nope,{rest}]"),

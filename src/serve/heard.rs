@@ -15,7 +15,7 @@ use houseful_store::{BADGES_MAX, BadgeHeard, Counts, Known, PIS_MAX, PiHeard, Re
 use super::chunks::{Chunks, Sender};
 use super::parameters::{Pairs, Parameters, id};
 use super::readings::unreadable;
-use super::refused::Reason;
+use super::refused::{Last, Reason, RefusedOf};
 use super::reply::Reply;
 use super::router::Doors;
 
@@ -83,7 +83,7 @@ async fn badges_page(doors: &Doors, ids: &[Arc<str>]) -> Result<String, ReadErro
     let page = doors.blocking(move |doors| {
         let badges = doors.store.badges_heard(&ids)?;
         let refused = doors.ingest.refused();
-        let badges = badges.iter().map(|b| badge_json(b, refused.of_badge_in_hour(&b.badge_id)));
+        let badges = badges.iter().map(|b| badge_json(b, &refused.of_badge(&b.badge_id)));
         Ok(badges.collect::<Vec<_>>().join(","))
     });
     page.await
@@ -145,7 +145,7 @@ fn end(truncated: bool) -> String {
     format!(r#"],"truncated":{truncated}}}"#)
 }
 
-fn badge_json(badge: &BadgeHeard, refused_hour: u64) -> String {
+fn badge_json(badge: &BadgeHeard, refused: &RefusedOf) -> String {
     let beacons = badge.beacons.iter().map(|b| format!("{}:{}", quoted(&b.id), b.rssi_dbm));
     let relays = badge.relays.iter().map(|relay| {
         format!(
@@ -159,7 +159,8 @@ fn badge_json(badge: &BadgeHeard, refused_hour: u64) -> String {
     format!(
         concat!(
             r#"{{"badge_id":{},"last_heard":{},{},"badge_strength_best":{},"beacons":{{{}}},"#,
-            r#""readings_by_minute":{},"refused_hour":{},"pis":[{}]}}"#,
+            r#""readings_by_minute":{},"refused_hour":{},"refused":{{{}}},"refused_last":{},"#,
+            r#""pis":[{}]}}"#,
         ),
         quoted(&badge.badge_id),
         time(badge.last_heard),
@@ -167,25 +168,45 @@ fn badge_json(badge: &BadgeHeard, refused_hour: u64) -> String {
         or_null(badge.badge_strength_best),
         listed(beacons),
         numbers(&badge.readings_by_minute),
-        refused_hour,
+        refused.counts.iter().sum::<u64>(),
+        by_reason(refused),
+        last(refused, "pi_id", |last| &last.pi_id),
         listed(relays),
     )
 }
 
-fn pi_json(pi: &PiHeard, refused: &[u64; Reason::ALL.len()]) -> String {
-    let refused = Reason::ALL.iter().zip(refused).filter(|(_, count)| **count > 0);
-    let refused = refused.map(|(reason, count)| format!(r#""{}":{count}"#, reason.word()));
+fn pi_json(pi: &PiHeard, refused: &RefusedOf) -> String {
     format!(
         concat!(
             r#"{{"pi_id":{},"last_heard":{},{},"emissions_by_minute":{},"#,
-            r#""badges_hour":{},"refused":{{{}}}}}"#,
+            r#""badges_hour":{},"refused":{{{}}},"refused_last":{}}}"#,
         ),
         quoted(&pi.pi_id),
         time(pi.last_heard),
         counts(pi.minute, pi.hour),
         numbers(&pi.emissions_by_minute),
         pi.badges_hour,
-        listed(refused),
+        by_reason(refused),
+        last(refused, "badge_id", |last| &last.badge_id),
+    )
+}
+
+fn by_reason(refused: &RefusedOf) -> String {
+    let counts = Reason::ALL.iter().zip(refused.counts).filter(|(_, count)| *count > 0);
+    listed(counts.map(|(reason, count)| format!(r#""{}":{count}"#, reason.word())))
+}
+
+/// The last refusal, and whose it was besides.
+fn last(refused: &RefusedOf, name: &str, other: fn(&Last) -> &Option<Arc<str>>) -> String {
+    let Some(last) = &refused.last else {
+        return "null".to_owned();
+    };
+    format!(
+        r#"{{"at":"{}","reason":"{}","{name}":{},"errors":[{}]}}"#,
+        last.at,
+        last.reason.word(),
+        other(last).as_deref().map_or("null".to_owned(), quoted),
+        listed(last.errors().map(quoted)),
     )
 }
 

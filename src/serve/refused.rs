@@ -4,6 +4,8 @@
 //! All of it is bounded, and a refusal costs less than the answer to it: this
 //! is called for every emission of a flood of bad ones.
 
+mod whose;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +13,10 @@ use std::time::Instant;
 
 use houseful_model::Millis;
 use houseful_model::wire::Ids;
-use houseful_store::{BADGES_MAX, Bounded, PIS_MAX, Ring, wall_clock};
+use houseful_store::wall_clock;
+
+use self::whose::Whose;
+pub(crate) use self::whose::{Last, RefusedOf};
 
 /// How many of the latest are kept with their text.
 pub(crate) const LATEST_MAX: usize = 50;
@@ -139,9 +144,7 @@ pub(crate) struct Refused {
     start: Instant,
     totals: [AtomicU64; Reason::ALL.len()],
     latest: Mutex<VecDeque<Refusal>>,
-    /// By minute, over the last hour.
-    badges: Bounded<Ring<u16, 60, 60_000>>,
-    pis: Bounded<Totals>,
+    whose: Whose,
 }
 
 impl Default for Refused {
@@ -150,8 +153,7 @@ impl Default for Refused {
             start: Instant::now(),
             totals: Default::default(),
             latest: Mutex::default(),
-            badges: Bounded::new(BADGES_MAX),
-            pis: Bounded::new(PIS_MAX),
+            whose: Whose::default(),
         }
     }
 }
@@ -161,20 +163,10 @@ impl Refused {
     /// ids come from the emission or, if it is none, from its body.
     pub(crate) fn note<T: AsRef<str>>(&self, reason: Reason, ids: Ids<'_>, errors: &[T]) {
         self.totals[reason as usize].fetch_add(1, Ordering::Relaxed);
-        if let Some(badge_id) = &ids.badge_id {
-            let now_ms = self.mono_ms();
-            self.badges.touch(badge_id, |_, minutes| {
-                if let Some(count) = minutes.bucket(now_ms) {
-                    *count = count.saturating_add(1);
-                }
-            });
-        }
-        if let Some(pi_id) = &ids.pi_id {
-            self.pis.touch(pi_id, |_, totals| totals[reason as usize] += 1);
-        }
+        let at = wall_clock();
+        self.whose.note(at, self.mono_ms(), reason, &ids, errors);
         let errors = errors.iter().take(ERRORS_MAX).map(|error| shortened(error.as_ref()));
-        let refusal =
-            Refusal { at: wall_clock(), reason, ids: ids.into_owned(), errors: errors.collect() };
+        let refusal = Refusal { at, reason, ids: ids.into_owned(), errors: errors.collect() };
         let mut latest = self.lock_latest();
         let oldest = (latest.len() == LATEST_MAX).then(|| latest.pop_front());
         latest.push_back(refusal);
@@ -192,34 +184,25 @@ impl Refused {
         self.lock_latest().iter().rev().cloned().collect()
     }
 
-    /// How many of this badge's in the last hour.
-    pub(crate) fn of_badge_in_hour(&self, badge_id: &str) -> u64 {
-        let now_ms = self.mono_ms();
-        self.badges.look(badge_id, |minutes| in_hour(minutes, now_ms)).unwrap_or(0)
+    /// Of this badge, with counts of the last hour; nothing for one that is not
+    /// known.
+    pub(crate) fn of_badge(&self, badge_id: &str) -> RefusedOf {
+        self.whose.of_badge(badge_id, self.mono_ms())
     }
 
-    /// How many of this Pi's, by reason; all zero for one that is not known.
-    pub(crate) fn of_pi(&self, pi_id: &str) -> Totals {
-        self.pis.look(pi_id, |totals| *totals).unwrap_or_default()
+    /// Of this Pi, with counts since the start; nothing for one that is not known.
+    pub(crate) fn of_pi(&self, pi_id: &str) -> RefusedOf {
+        self.whose.of_pi(pi_id)
     }
 
     /// Badges of which an emission was refused in the last hour, in no order.
     pub(crate) fn badge_ids(&self) -> Vec<Arc<str>> {
-        let now_ms = self.mono_ms();
-        let mut ids = Vec::new();
-        self.badges.walk(|id, minutes| {
-            if in_hour(minutes, now_ms) > 0 {
-                ids.push(id.clone());
-            }
-        });
-        ids
+        self.whose.badge_ids(self.mono_ms())
     }
 
     /// Pis of which an emission was refused, in no order.
     pub(crate) fn pi_ids(&self) -> Vec<Arc<str>> {
-        let mut ids = Vec::new();
-        self.pis.walk(|id, _| ids.push(id.clone()));
-        ids
+        self.whose.pi_ids()
     }
 
     /// A clock for the minutes that never steps.
@@ -230,10 +213,6 @@ impl Refused {
     fn lock_latest(&self) -> MutexGuard<'_, VecDeque<Refusal>> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn in_hour(minutes: &Ring<u16, 60, 60_000>, now_ms: u64) -> u64 {
-    minutes.until(now_ms).into_iter().map(u64::from).sum()
 }
 
 fn shortened(error: &str) -> String {
@@ -264,11 +243,10 @@ mod tests {
         }
         for (place, reason) in Reason::ALL.into_iter().enumerate() {
             assert_eq!(refused.total(reason), place as u64 + 1, "{}", reason.word());
-            assert_eq!(refused.of_pi("p")[place], place as u64 + 1, "{}", reason.word());
+            for of in [refused.of_badge("b"), refused.of_pi("p")] {
+                assert_eq!(of.counts[place], place as u64 + 1, "{}", reason.word());
+            }
         }
-        assert_eq!(refused.of_badge_in_hour("b"), 91);
-        assert_eq!(refused.of_badge_in_hour("other"), 0);
-        assert_eq!(refused.of_pi("other"), Totals::default());
     }
 
     #[test]
@@ -285,17 +263,15 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_refused_its_memory_is_bounded() {
+    fn of_made_up_ids_and_long_errors_little_is_kept() {
         let refused = Refused::default();
         let error = "ü".repeat(5_000);
         for n in 0..30_000 {
             let (badge_id, pi_id) = (format!("badge {n}"), format!("pi {n}"));
             refused.note(Reason::Invalid, ids(&badge_id, &pi_id), &[&error; 100]);
         }
-        assert_eq!(refused.badge_ids().len(), BADGES_MAX);
-        assert_eq!(refused.pi_ids().len(), PIS_MAX);
-        assert_eq!(refused.of_badge_in_hour("badge 29999"), 1);
-        assert_eq!(refused.of_badge_in_hour("badge 0"), 0, "the longest unseen went");
+        assert_eq!(refused.of_badge("badge 29999").counts.iter().sum::<u64>(), 1);
+        assert_eq!(refused.of_badge("badge 0"), RefusedOf::default(), "the longest unseen went");
         for refusal in refused.latest() {
             assert_eq!(refusal.errors.len(), ERRORS_MAX);
             assert!(refusal.errors.iter().all(|e| e.chars().count() == ERROR_CHARS_MAX + 1));

@@ -261,10 +261,31 @@ fn what_is_refused_is_told_of_its_badge_and_pi() {
     }
     let broken = houseful.client().request("POST", "/rssi_readings", &[], br#"{"pi_id":"33""#);
     assert_eq!(broken.unwrap().status, 400);
-    let refused = |pi: &str| one(&houseful, &format!("/pis?pi_id={pi}"))["refused"].clone();
+    let pi = |pi: &str| one(&houseful, &format!("/pis?pi_id={pi}"));
+    let refused = |id: &str| pi(id)["refused"].clone();
     assert_eq!(refused("32"), json!({"invalid": 3}));
     assert_eq!(refused("33"), json!({"invalid": 2, "ahead": 2}));
     assert_eq!(refused("34"), json!({"too_old": 1}));
+    // A badge's reasons, and the last of them with what was wrong.
+    let told = |badge: &str| {
+        let badge = one(&houseful, &format!("/badges?badge_id={badge}"));
+        (badge["refused"].clone(), badge["refused_last"].clone())
+    };
+    let (by_reason, last) = told("bad");
+    assert_eq!(by_reason, json!({"invalid": 4, "ahead": 2}));
+    let errors = last["errors"].as_array().unwrap();
+    assert!(errors.len() == 1 && errors[0].as_str().unwrap().starts_with("heard_at: "), "{last}");
+    assert_eq!((&last["reason"], &last["pi_id"]), (&json!("ahead"), &json!("33")));
+    assert!(last["at"].as_str() <= get(&houseful, "/badges")["now"].as_str(), "{last}");
+    assert_eq!(told("good"), (json!({}), Value::Null));
+    let (by_reason, last) = told("nameless");
+    assert_eq!((&by_reason, &last["pi_id"]), (&json!({"invalid": 1}), &Value::Null));
+    // And of each Pi: 33's emission names no badge.
+    let last = pi("33")["refused_last"].clone();
+    assert_eq!((&last["reason"], &last["badge_id"]), (&json!("invalid"), &Value::Null));
+    assert_eq!(last["errors"], json!(["badge_id: expected 1 to 64 bytes, found 0"]));
+    let last = pi("34")["refused_last"].clone();
+    assert_eq!((&last["reason"], &last["badge_id"]), (&json!("too_old"), &json!("old")));
     // Those of whom nothing was ever accepted are told of, too.
     let badges = get(&houseful, "/badges");
     let told: Vec<_> = badges["badges"].as_array().unwrap().iter().collect();
@@ -294,6 +315,45 @@ fn what_is_refused_is_told_of_its_badge_and_pi() {
     let latest = get(&houseful, "/activity")["refused_latest"][0].clone();
     assert_eq!((&latest["reason"], &latest["pi_id"]), (&json!("unavailable"), &json!("35")));
     disk.set_full(false);
+}
+
+#[test]
+fn a_flood_of_others_takes_neither_a_reason_away_nor_much_memory() {
+    let dir = temp_dir();
+    let houseful = Setup::new(dir.path()).start();
+    // Ids as long as they may be, and a line that has little else.
+    let flood = |from: usize, to: usize| {
+        let lines = (from..to).map(|n| {
+            format!(
+                "{{\"badge_id\":\"{n:064}\",\"pi_id\":\"{n:064}\",\"beacons\":\"{:0<900}\"}}\n",
+                ""
+            )
+        });
+        let body: String = lines.collect();
+        let headers = [("Content-Type", "application/x-ndjson")];
+        let path = "/rssi_readings/batch";
+        let answer = houseful.client().request("POST", path, &headers, body.as_bytes()).unwrap();
+        assert_eq!((answer.status, &answer.json()["invalid_total"]), (200, &json!(to - from)));
+    };
+    let mut bad = by_pi(distinct_of("ours", 0), "32");
+    bad["motion"] = json!("no");
+    post(&houseful, &bad, 400);
+    // Those of everybody are 50. Of Pis 2,000 are known, and badges of more.
+    flood(0, 1_500);
+    for path in ["/badges?badge_id=ours", "/pis?pi_id=32"] {
+        let told = one(&houseful, path);
+        assert_eq!(told["refused"], json!({"invalid": 1}), "{path}");
+        let errors = &told["refused_last"]["errors"];
+        assert!(errors[0].as_str().unwrap().starts_with("motion: expected an integer"), "{errors}");
+    }
+    let before = houseful.resident_bytes();
+    for round in 1..=30 {
+        flood(round * 2_000, (round + 1) * 2_000);
+    }
+    let grown = houseful.resident_bytes().saturating_sub(before);
+    println!("60,000 made-up ids: {grown} bytes more");
+    assert!(grown < 20 << 20, "{grown} bytes more");
+    assert_eq!(get(&houseful, "/pis")["pis"].as_array().unwrap().len(), 2_000);
 }
 
 #[test]

@@ -167,6 +167,35 @@ fn a_demo_that_stays_plays_on_until_it_is_told_to_stop() {
 }
 
 #[test]
+fn the_page_of_a_demo_names_the_pis_of_a_house_and_how_well_each_hears() {
+    let dir = temp_dir();
+    let (demo, _out, url) = staying(dir.path());
+    let list = |of: &str| {
+        let response = Client::connect(port_of(&url)).unwrap().get(&format!("/{of}")).unwrap();
+        response.json()[of].as_array().unwrap().clone()
+    };
+    let pis = list("pis");
+    let ids: Vec<_> = pis.iter().map(|pi| pi["pi_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["0", "1", "2", "3"]);
+    assert!(pis.iter().all(|pi| pi["badges_hour"] == 20), "{pis:?}");
+    let badges = list("badges");
+    assert_eq!(badges.len(), 20);
+    for badge in badges {
+        let pis = badge["pis"].as_array().unwrap();
+        let mut levels: Vec<_> =
+            pis.iter().map(|pi| pi["badge_strength"].as_i64().unwrap()).collect();
+        levels.sort_unstable();
+        levels.dedup();
+        assert_eq!((pis.len(), levels.len()), (4, 4), "{badge}");
+        assert!(levels.iter().all(|dbm| (-90..=-50).contains(dbm)), "{badge}");
+        assert!(badge["badge_strength_best"].as_i64() >= levels.last().copied(), "{badge}");
+    }
+    kill_process(Pid::from_child(&demo), Signal::TERM).unwrap();
+    assert_eq!(demo.wait_with_output().unwrap().status.code(), Some(0));
+    assert_nothing_left(dir.path());
+}
+
+#[test]
 fn a_demo_that_stays_ends_with_its_collector() {
     let dir = temp_dir();
     let (demo, _out, _) = staying(dir.path());

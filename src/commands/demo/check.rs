@@ -2,21 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use houseful_load::plan::Ratio;
 use houseful_load::results::Record;
 use houseful_model::{Emission, Heard, Millis, wire};
 
+use super::sent::Sent;
+
 /// The collector's default dedup window, which the demo leaves as it is.
 const WINDOW_MS: u64 = 4_500;
-
-/// A payload of the plan: its bytes, and what makes an emission its copy.
-pub(super) struct Payload {
-    pub(super) body: Arc<[u8]>,
-    pub(super) identity: Identity,
-}
 
 /// A badge, and its kept beacons with their RSSI in dBm.
 pub(super) type Identity = (String, Vec<(String, i8)>);
@@ -66,7 +61,7 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub(super) fn new(payloads: &[Arc<Payload>], hits: &[Record], exported: &[Exported]) -> Check {
+    pub(super) fn new(sent: &[Sent], hits: &[Record], exported: &[Exported]) -> Check {
         let mut lines: HashMap<i64, &serde_json::Value> = HashMap::new();
         let mut times: HashMap<&Identity, Vec<Millis>> = HashMap::new();
         for row in exported {
@@ -96,7 +91,7 @@ impl Check {
                 }
                 409 => {
                     check.duplicates += 1;
-                    let identity = &payloads[record.seq as usize % payloads.len()].identity;
+                    let identity = &*sent[record.seq as usize % sent.len()].identity;
                     let sent_ms = record.timestamp.as_millisecond();
                     let answered_ms = sent_ms + record.latency.as_millis() as i64;
                     let is_original = |t: &Millis| {
@@ -150,6 +145,7 @@ impl std::fmt::Display for Check {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use houseful_load::results::Record;
@@ -157,8 +153,8 @@ mod tests {
 
     use super::*;
 
-    fn payload(badge: &str) -> Arc<Payload> {
-        Arc::new(Payload { body: Arc::new([]), identity: (badge.to_owned(), Vec::new()) })
+    fn sent(badge: &str) -> Sent {
+        Sent { body: Arc::new([]), identity: Arc::new((badge.to_owned(), Vec::new())) }
     }
 
     fn hit(seq: u64, code: u16, body: &serde_json::Value, at_ms: i64) -> Record {
@@ -180,8 +176,7 @@ mod tests {
 
     /// What the check says of these answers: (right, lost, twice, no original).
     fn judged(hits: &[Record], rows: &[Exported]) -> (bool, u64, u64, u64) {
-        let payloads = [payload("a"), payload("b")];
-        let check = Check::new(&payloads, hits, rows);
+        let check = Check::new(&[sent("a"), sent("b")], hits, rows);
         (check.is_right(2), check.lost, check.twice, check.without_original)
     }
 
@@ -190,9 +185,8 @@ mod tests {
         let (a, b) = (json!({"id": 1, "badge_id": "a"}), json!({"id": 2, "badge_id": "b"}));
         // The second was stored, but its answer was given up.
         let rows = [exported(1, "a", 1_000), exported(2, "b", 1_001)];
-        let check = |hits: &[Record], rows| {
-            Check::new(&[payload("a"), payload("b")], hits, rows).is_clean()
-        };
+        let check =
+            |hits: &[Record], rows| Check::new(&[sent("a"), sent("b")], hits, rows).is_clean();
         assert!(check(&[], &[]));
         assert!(check(&[hit(0, 201, &a, 1_000)], &rows));
         assert!(!check(&[hit(0, 201, &a, 1_000)], &rows[1..]));

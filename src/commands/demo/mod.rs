@@ -3,13 +3,12 @@
 
 mod check;
 mod collector;
+mod sent;
 mod stay;
 
-use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use houseful_load::attack::{self, Options, Stop};
@@ -19,10 +18,10 @@ use houseful_load::plan::{BADGES_PER_HOUSE, Plan, Summary};
 use houseful_load::reports;
 use houseful_load::results::Record;
 use houseful_load::targets::{Header, HttpUrl, Target};
-use houseful_model::wire;
 
-use self::check::{Check, Payload, identity_of, read_exported};
+use self::check::{Check, read_exported};
 use self::collector::{Collector, this_program};
+use self::sent::Sent;
 use super::load::{Live, stop_on_interrupt};
 use crate::cli::DemoArgs;
 
@@ -66,8 +65,8 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         url = collector.url
     ))?;
 
-    let payloads = payloads(&plan);
-    let targets = targets(&plan, &payloads)?;
+    let sent = sent::all(&plan);
+    let targets = targets(&plan, &sent)?;
     let hits = play(&summary, targets.clone(), &stop)?;
     let mut metrics = Metrics::new();
     for hit in &hits {
@@ -87,7 +86,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     };
     let exported = directory.path().join("readings.ndjson");
     export(&store, &exported)?;
-    let check = Check::new(&payloads, &hits, &read_exported(&exported)?);
+    let check = Check::new(&sent, &hits, &read_exported(&exported)?);
     print(format_args!("\n{check}"))?;
     if played < planned {
         let verdict = verdict(check.is_clean());
@@ -100,7 +99,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     print(format_args!("{}\n", verdict(is_right)))?;
     if let Some(collector) = staying {
         // Every answer was kept until here.
-        drop((hits, payloads));
+        drop((hits, sent));
         stay::stay(collector, &summary, targets, &stop)?;
     }
     Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -115,32 +114,15 @@ fn verdict(is_clean: bool) -> &'static str {
     if is_clean { "clean" } else { "NOT CLEAN" }
 }
 
-/// The payload of each emission, in the order of sending.
-fn payloads(plan: &Plan) -> Vec<Arc<Payload>> {
-    let mut known: HashMap<(u32, u64), Arc<Payload>> = HashMap::new();
-    let payload = |badge, window| {
-        let body: Arc<[u8]> = plan.body(badge, window).into_bytes().into();
-        let emission = wire::parse(&body).expect("the plan makes emissions");
-        let identity = identity_of(&emission);
-        Arc::new(Payload { body, identity })
-    };
-    plan.emissions()
-        .map(|emission| {
-            let (badge, window) = (emission.badge, emission.window);
-            known.entry((badge, window)).or_insert_with(|| payload(badge, window)).clone()
-        })
-        .collect()
-}
-
-fn targets(plan: &Plan, payloads: &[Arc<Payload>]) -> anyhow::Result<Vec<Target>> {
+fn targets(plan: &Plan, sent: &[Sent]) -> anyhow::Result<Vec<Target>> {
     let json: Header = "Content-Type: application/json".parse()?;
-    let target = |payload: &Arc<Payload>| Target {
+    let target = |sent: &Sent| Target {
         method: "POST".to_owned(),
         url: plan.url.clone(),
         headers: vec![json.clone()],
-        body: payload.body.clone(),
+        body: sent.body.clone(),
     };
-    Ok(payloads.iter().map(target).collect())
+    Ok(sent.iter().map(target).collect())
 }
 
 fn play(summary: &Summary, targets: Vec<Target>, stop: &Stop) -> anyhow::Result<Vec<Record>> {

@@ -30,11 +30,13 @@ mod requests;
 mod router;
 mod state;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use houseful_load::duration::Go;
 use houseful_store::{Health, Options, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -85,9 +87,14 @@ async fn serve(config: &ServeConfig) -> anyhow::Result<ExitCode> {
     let permits = connections.permits.clone();
     let doors = Doors::new(store.clone(), ingest.clone(), stopping.clone(), connections);
     let router = Router::new(doors);
+    let mut listeners = Vec::new();
     for socket in sockets {
         let listener = listen::listen(socket)?;
         let address = listener.local_addr().context("cannot tell the address of a listener")?;
+        listeners.push((listener, address));
+    }
+    say_start(config, &store, listeners.iter().map(|(_, address)| *address));
+    for (listener, address) in listeners {
         let front = Front {
             ingest: ingest.clone(),
             hosts: Arc::new(config.host_rule(address)),
@@ -95,7 +102,6 @@ async fn serve(config: &ServeConfig) -> anyhow::Result<ExitCode> {
             stopping: stopping.clone(),
         };
         tokio::spawn(accept(listener, permits.clone(), connections_max, front));
-        log::say(tracing::Level::INFO, format_args!("listening on http://{address}"));
     }
 
     let mut health = store.watch();
@@ -126,10 +132,27 @@ async fn serve(config: &ServeConfig) -> anyhow::Result<ExitCode> {
         }
         closed = finish => closed?,
     }
+    tracing::info!(readings_stored = store.stored(), "stopped");
     Ok(match store.health() {
         Health::Failed(_) => ExitCode::FAILURE,
         Health::Ready | Health::Refusing(_) => ExitCode::SUCCESS,
     })
+}
+
+/// Where it listens, whatever the levels; and which collector this is, of which store.
+fn say_start(config: &ServeConfig, store: &Store, addresses: impl Iterator<Item = SocketAddr>) {
+    let mut listen = Vec::new();
+    for address in addresses {
+        log::say(tracing::Level::INFO, format_args!("listening on http://{address}"));
+        listen.push(address.to_string());
+    }
+    tracing::info!(
+        version = %env!("CARGO_PKG_VERSION"),
+        store = %store.path().display(),
+        window = %Go(config.window),
+        listen = %listen.join(","),
+        "started"
+    );
 }
 
 /// Closes the store on a thread of its own, where it waits for no query.
@@ -194,7 +217,7 @@ impl Interrupts {
 }
 
 impl ServeConfig {
-    fn host_rule(&self, address: std::net::SocketAddr) -> HostRule {
+    fn host_rule(&self, address: SocketAddr) -> HostRule {
         if address.ip().is_loopback() {
             HostRule::Loopback { allowed: self.allowed_hosts.clone() }
         } else {

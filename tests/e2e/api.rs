@@ -10,7 +10,8 @@ begin() {
     "$@" 2>begun &
     serve=$!
     until grep -qs 'listening on' begun; do sleep 0.1; done
-    cat begun
+    # Its log has times and this machine's paths.
+    grep -v ' INFO ' begun
 }
 until_away() {
     "$@" 2>away <&0 &

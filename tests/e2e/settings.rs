@@ -246,8 +246,37 @@ fn the_log_is_as_the_settings_say() {
     let quiet = said(setup.clone().env("HOUSEFUL_LOG_LEVEL", "info,houseful::serve=warn"));
     assert!(!quiet.contains("SIGTERM"), "{quiet}");
     let lines = said(setup.args(&["--log-format", "json"]));
-    assert!(lines.lines().count() >= 2, "{lines}");
+    assert!(lines.lines().count() >= 4, "{lines}");
     for line in lines.lines() {
         assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}");
     }
+}
+
+#[test]
+fn the_log_says_what_has_started_and_what_was_stored_when_it_has_stopped() {
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path()).args(&["--listen", "127.0.0.1:0", "--update-window", "9s"]);
+    let mut houseful = setup.args(&["--log-format", "json"]).start();
+    // The last is a copy.
+    for n in [1, 2, 2] {
+        houseful.client().post(&distinct(n)).unwrap();
+    }
+    houseful.signal(Signal::TERM);
+    houseful.wait_exit(PATIENCE);
+    let said = houseful.stderr();
+    let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+    let [first, second, "started", "SIGTERM: finishing what was taken", "stopped"] = messages[..]
+    else {
+        panic!("{said}")
+    };
+    let listen = [first, second].map(|said| said.strip_prefix("listening on http://").expect(said));
+    let started = &lines[2];
+    assert_eq!(started["listen"], listen.join(","));
+    assert_eq!(started["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(started["window"], "8.5s");
+    let store = dir.path().canonicalize().unwrap().join("houseful.db");
+    assert_eq!(started["store"], store.to_str().unwrap());
+    assert_eq!(lines[4]["readings_stored"], 2);
+    assert!(lines.iter().all(|line| line["level"] == "INFO"), "{said}");
 }

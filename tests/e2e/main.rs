@@ -28,6 +28,7 @@ mod metrics;
 mod moved;
 mod one_serve;
 mod openapi;
+mod operate;
 mod overload;
 mod page;
 mod pi;

@@ -2,7 +2,8 @@
 
 mod output;
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use houseful_model::Millis;
 use houseful_model::emission::check_id;
-use houseful_store::{Cursor, Filter, Order, Reader};
+use houseful_store::{Cursor, Filter, OpenError, Order, Reader};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::output::Output;
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.output {
         output::refuse_store(path, &store)?;
     }
-    let mut reader = Reader::open(&store)?;
+    let mut reader = open(&store)?;
     filter.id_max = Some(reader.newest_id()?);
 
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -57,6 +58,18 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     write_all(&mut reader, &filter, args.format, &interrupted, output.writer())?;
     output.finish()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whoever gets the default does not know, perhaps, that the collector's is elsewhere.
+fn open(store: &Path) -> anyhow::Result<Reader> {
+    match Reader::open(store) {
+        Err(OpenError::File { path, source }) if source.kind() == ErrorKind::NotFound => bail!(
+            "there is no store `{}`; name the collector's with --store sqlite:PATH or HOUSEFUL_STORE, \
+             or its file of settings with --config",
+            path.display()
+        ),
+        opened => Ok(opened?),
+    }
 }
 
 fn parse_time(flag: &str, text: &str) -> anyhow::Result<Millis> {

@@ -3,6 +3,7 @@
 //! The flags of settings are made from the table in `config`, since a setting may
 //! also come from the environment or a file.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -209,7 +210,7 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum LoadCommand {
     Generate(GenerateArgs),
-    Attack(AttackArgs),
+    Attack(Box<AttackArgs>),
     Report(ReportArgs),
     #[command(alias = "dump")]
     Encode(EncodeArgs),
@@ -289,8 +290,8 @@ impl From<TargetFormat> for Format {
 /// Requests leave on schedule whether or not earlier ones have answered, and
 /// latency counts from the intended time, so a server that stalls cannot hide
 /// it. Results are Go's gob, as vegeta's: `houseful load report` and `vegeta
-/// report` read them, `houseful load encode` makes JSON or CSV of them. Flags may
-/// have one dash, as in vegeta.
+/// report` read them, `houseful load encode` makes JSON or CSV of them. Exit 1 if the
+/// rate was not held. Flags may have one dash, as in vegeta.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Rates:
@@ -303,7 +304,8 @@ Rates:
 
 Examples:
   houseful load attack -targets=targets.txt -rate=400 -duration=10s | houseful load report
-  houseful load attack --targets targets.txt --rate 600/1m --duration 5s --output results.gob")]
+  houseful load attack --targets targets.txt --rate 600/1m --duration 5s --output results.gob
+  houseful load attack -targets targets.txt -rate=0 -max-workers=8 -duration=2s -output fast.gob")]
 pub(crate) struct AttackArgs {
     /// Targets, as vegeta has them; `-` is stdin
     #[arg(long, default_value = "-", value_name = "FILE")]
@@ -333,18 +335,84 @@ pub(crate) struct AttackArgs {
     /// A header for each request. May be repeated
     #[arg(long, value_name = "KEY: VALUE")]
     pub(crate) header: Vec<String>,
-    /// How long to wait for an answer
+    /// The body of each target that has none
+    #[arg(long, value_name = "FILE")]
+    pub(crate) body: Option<PathBuf>,
+    /// Send bodies in chunks, without their length
+    #[arg(long, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
+    pub(crate) chunked: bool,
+    /// How long to wait for a free connection, and then for an answer; 0 is for ever
     #[arg(long, default_value = "30s", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) timeout: String,
+    /// How many redirects to follow; -1 takes a redirect for the answer
+    #[arg(long, default_value_t = 10, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..=1_000))]
+    pub(crate) redirects: i64,
+    /// How much of each answer's body to keep, such as 512 or 4KB; -1 is all
+    #[arg(long, default_value = "0", value_name = "BYTES", allow_hyphen_values = true)]
+    pub(crate) max_body: String,
+    /// Open this many connections before the first request
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) workers: usize,
     /// At most this many requests under way at once [default: 1000]
     #[arg(long, value_name = "N")]
     pub(crate) max_workers: Option<usize>,
+    /// Keep at most this many connections open that have nothing to do
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    pub(crate) connections: usize,
     /// At most this many connections at once, to all hosts together [default: 1000]
     #[arg(long, value_name = "N")]
     pub(crate) max_connections: Option<usize>,
+    /// Use connections again [default: true]
+    #[arg(long, default_value_t = true, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
+    pub(crate) keepalive: bool,
+    /// Connect to this Unix socket, whatever the URLs say
+    #[arg(long, value_name = "PATH")]
+    pub(crate) unix_socket: Option<PathBuf>,
+    /// Connect to another place than the URL says: HOST:PORT:HOST:PORT. May be
+    /// repeated; several for one place take turns
+    #[arg(long, value_name = "FROM:TO")]
+    pub(crate) connect_to: Vec<String>,
+    /// Connect from this address
+    #[arg(long, value_name = "IP")]
+    pub(crate) laddr: Option<IpAddr>,
+    /// Ask these name servers, separated by commas, instead of the system
+    #[arg(long, value_name = "IP[:PORT],…", value_delimiter = ',')]
+    pub(crate) resolvers: Vec<String>,
+    /// Trust any server's certificate
+    #[arg(long, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
+    pub(crate) insecure: bool,
+    /// Trust the certificates in these files (PEM), separated by commas, and not
+    /// the system's
+    #[arg(long, value_name = "FILE,…", value_delimiter = ',')]
+    pub(crate) root_certs: Vec<PathBuf>,
+    /// Our own certificate (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Its key (PEM) [default: in the file of the certificate]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) refused: RefusedArgs,
     /// Where results go; `-` is stdout
     #[arg(long, default_value = "-", value_name = "FILE")]
     pub(crate) output: String,
+}
+
+/// What vegeta has and this has not: refused with a reason, not ignored.
+#[derive(Debug, Args)]
+pub(crate) struct RefusedArgs {
+    #[arg(long, hide = true, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
+    pub(crate) http2: bool,
+    #[arg(long, hide = true, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
+    pub(crate) h2c: bool,
+    #[arg(long, hide = true, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
+    pub(crate) session_tickets: bool,
+    #[arg(long, hide = true)]
+    pub(crate) proxy_header: Vec<String>,
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    pub(crate) dns_ttl: Option<String>,
+    #[arg(long, hide = true)]
+    pub(crate) prometheus_addr: Option<String>,
 }
 
 /// Write results in another encoding

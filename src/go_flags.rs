@@ -26,7 +26,9 @@ fn is_single_dashed(word: &str) -> bool {
     };
     let mut letters = name.chars();
     letters.next().is_some_and(|first| first.is_ascii_lowercase())
-        && letters.next().is_some_and(|second| second.is_ascii_lowercase() || second == '-')
+        && letters.next().is_some_and(|second| {
+            second.is_ascii_lowercase() || second.is_ascii_digit() || second == '-'
+        })
 }
 
 #[cfg(test)]
@@ -47,6 +49,7 @@ mod tests {
                 "houseful load attack --rate=400 --targets x",
             ),
             ("houseful load attack --rate=400 -h -", "houseful load attack --rate=400 -h -"),
+            ("houseful load attack -h2c -h", "houseful load attack --h2c -h"),
             ("houseful load report -- -rate", "houseful load report -- -rate"),
             ("houseful load attack -redirects -1", "houseful load attack --redirects -1"),
             ("houseful serve -listen x", "houseful serve -listen x"),

@@ -87,7 +87,9 @@ fn every_example_of_every_help_works() {
     );
     script += &format!("sqlite3 rssi.db '{}'\n", super::import::stethoscope::TABLE);
     for example in order(others) {
-        script += &format!("echo '$ {example}'\n{example}\n");
+        // On a busy machine a rate may not be held, which `attack` says by 1.
+        let or_late = if example.contains("load attack") { " || [ $? = 1 ]" } else { "" };
+        script += &format!("echo '$ {example}'\n{example}{or_late}\n");
     }
     script += "echo all done\n";
     let dir = temp_dir();

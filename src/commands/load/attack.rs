@@ -2,11 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use houseful_load::attack::{self, Options, Outcome, Targets};
+use houseful_load::attack::{self, Outcome, Targets};
 use houseful_load::duration::Go;
 use houseful_load::metrics::{LATE, Slips};
 use houseful_load::pacer::Pacer;
@@ -14,6 +13,7 @@ use houseful_load::rate::Rate;
 use houseful_load::results::{Encoding, Writer};
 use houseful_load::targets::{self, Defaults, Header};
 
+use super::attack_flags;
 use super::generate::parse_duration;
 use super::results::open_output;
 use super::{Live, stop_on_interrupt};
@@ -24,37 +24,29 @@ use crate::say;
 pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
     let rate: Rate = args.rate.parse().context("--rate")?;
     let duration = Some(parse_duration("--duration", &args.duration)?).filter(|d| !d.is_zero());
-    let mut options = Options {
-        name: args.name.clone(),
-        timeout: Some(parse_duration("--timeout", &args.timeout)?).filter(|t| !t.is_zero()),
-        ..Options::default()
-    };
-    // Each worker has one connection, so the lower bound counts.
-    let mut bound: Option<NonZeroUsize> = None;
-    for (flag, max) in
-        [("--max-workers", args.max_workers), ("--max-connections", args.max_connections)]
+    if rate == Rate::AsFastAsPossible
+        && args.max_workers.is_none()
+        && args.max_connections.is_none()
     {
-        if let Some(max) = max {
-            let max = NonZeroUsize::new(max)
-                .with_context(|| format!("{flag}: expected a number from 1, found 0"))?;
-            bound = Some(bound.map_or(max, |bound| bound.min(max)));
-        }
-    }
-    options.connections_max = bound.unwrap_or(options.connections_max);
-    if rate == Rate::AsFastAsPossible && bound.is_none() {
         bail!(
             "--rate: as fast as possible needs --max-workers: so many requests are always under way"
         );
     }
+    let pacer = Pacer::new(rate, duration).context("--rate")?;
+    let options = attack_flags::options(args)?;
     let headers = args
         .header
         .iter()
         .map(|text| text.parse().context("--header"))
         .collect::<anyhow::Result<Vec<Header>>>()?;
-    let targets = read_targets(args, headers)?;
+    let body = match &args.body {
+        Some(path) => std::fs::read(path)
+            .with_context(|| format!("--body: cannot read `{}`", path.display()))?,
+        None => Vec::new(),
+    };
+    let targets = read_targets(args, Defaults { headers, body: body.into() })?;
 
     let mut out = Writer::new(open_output(&args.output, Encoding::Gob)?, Encoding::Gob);
-    let pacer = Pacer::new(rate, duration).context("--rate")?;
     let mut live = Live::new(&pacer);
     let stop = stop_on_interrupt()?;
     let mut slips = Slips::new();
@@ -115,8 +107,7 @@ fn fastest(outcome: &Outcome) -> String {
     }
 }
 
-fn read_targets(args: &AttackArgs, headers: Vec<Header>) -> anyhow::Result<Targets> {
-    let defaults = Defaults { headers, ..Defaults::default() };
+fn read_targets(args: &AttackArgs, defaults: Defaults) -> anyhow::Result<Targets> {
     let name = args.targets.as_str();
     let source: Box<dyn BufRead + Send> = if name == "-" {
         Box::new(BufReader::new(io::stdin()))

@@ -1,6 +1,7 @@
 //! `houseful load`: one file per command of the toolkit.
 
 mod attack;
+mod attack_flags;
 mod encode;
 mod generate;
 mod live;

@@ -2,8 +2,10 @@
 //! the server sees, and how it ends is what happened.
 
 mod ends;
+mod flags;
 #[path = "../../../crates/houseful-load/tests/server/mod.rs"]
 mod server;
+mod tls;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

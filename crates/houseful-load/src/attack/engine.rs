@@ -25,6 +25,7 @@ use super::alarm::Alarm;
 use super::busy::Busy;
 use super::client::Failure;
 use super::client::response::Answer;
+use super::dial::Dialer;
 use super::endpoint::Endpoints;
 use super::supply::{Aim, Supply, Upcoming};
 use super::worker::{self, Worker};
@@ -45,15 +46,17 @@ pub(super) async fn run(
     mut on_record: impl FnMut(&Record),
 ) -> Result<Outcome, AttackError> {
     let mut alarm = Alarm::new().map_err(AttackError::EventLoop)?;
-    let endpoints = Endpoints::default();
+    let endpoints = Endpoints::new(&options.connect_to);
+    let dialer = Dialer::new(&options);
     let supply = Supply::new(targets, &endpoints);
     // What is known already should not cost the first requests their time, nor should a source of
     // targets that is slow to begin.
     for endpoint in endpoints.known() {
-        endpoint.addresses().await.map_err(|source| {
-            let host = endpoint.host().to_owned();
-            AttackError::Resolve { host, source }
-        })?;
+        if endpoint.is_https() {
+            dialer.tls()?;
+        }
+        let looked_up = dialer.look_up(&endpoint).await;
+        looked_up.map_err(|failure| AttackError::Resolve(failure.to_string()))?;
     }
     let mut level_now = *level.borrow_and_update();
     let mut may_rise = true;
@@ -66,7 +69,9 @@ pub(super) async fn run(
             }
         }
     }
-    let engine = Rc::new(Engine::new(supply, endpoints, pacer, options));
+    let engine = Rc::new(Engine::new(supply, endpoints, dialer, pacer, options));
+    engine.warm_up().await;
+    engine.start();
     let mut done = Vec::new();
     loop {
         if level_now > Level::Send {
@@ -90,7 +95,7 @@ pub(super) async fn run(
         let due = engine.next_due_for_main();
         tokio::select! {
             () = engine.wake.notified() => {}
-            rung = alarm.wait_until(due.unwrap_or(engine.started)), if due.is_some() => {
+            rung = alarm.wait_until(due.unwrap_or(engine.started.get())), if due.is_some() => {
                 rung.map_err(AttackError::EventLoop)?;
             }
             () = poll_fn(|cx| engine.supply.poll_read(cx, &engine.endpoints)) => {}
@@ -126,10 +131,11 @@ enum Block {
 pub(super) struct Engine {
     supply: Supply,
     pub(super) endpoints: Endpoints,
+    pub(super) dialer: Dialer,
     schedule: RefCell<Schedule>,
     pub(super) options: Options,
-    started: Instant,
-    started_ns: i128,
+    started: Cell<Instant>,
+    started_ns: Cell<i128>,
     busy: Busy,
 
     draining: Cell<bool>,
@@ -137,6 +143,8 @@ pub(super) struct Engine {
     block: Cell<Option<(Duration, Block)>>,
     in_flight: Cell<u64>,
     workers: Cell<usize>,
+    /// Workers that open a connection before the first request.
+    warming: Cell<usize>,
     /// Workers with an open connection and nothing to do, the one used last on top.
     pub(super) idle: RefCell<Vec<Rc<Worker>>>,
     done: RefCell<Vec<Record>>,
@@ -148,19 +156,27 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    fn new(supply: Supply, endpoints: Endpoints, pacer: Pacer, options: Options) -> Engine {
+    fn new(
+        supply: Supply,
+        endpoints: Endpoints,
+        dialer: Dialer,
+        pacer: Pacer,
+        options: Options,
+    ) -> Engine {
         Engine {
             supply,
             endpoints,
+            dialer,
             schedule: RefCell::new(Schedule::new(pacer)),
             options,
-            started: Instant::now(),
-            started_ns: Timestamp::now().as_nanosecond(),
+            started: Cell::new(Instant::now()),
+            started_ns: Cell::new(Timestamp::now().as_nanosecond()),
             busy: Busy::new(),
             draining: Cell::new(false),
             block: Cell::new(None),
             in_flight: Cell::new(0),
             workers: Cell::new(0),
+            warming: Cell::new(0),
             idle: RefCell::new(Vec::new()),
             done: RefCell::new(Vec::new()),
             spare: RefCell::new(Vec::new()),
@@ -170,7 +186,35 @@ impl Engine {
     }
 
     fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        self.started.get().elapsed()
+    }
+
+    /// Opens the connections that are to be there before the first request, as far as the server
+    /// lets us; what it does not, the first requests will tell.
+    async fn warm_up(self: &Rc<Engine>) {
+        let first = self.options.connections_first.min(self.options.connections_max.get());
+        for number in 0..first {
+            if let Upcoming::Ready(aim) = self.supply.upcoming(number as u64, &self.endpoints) {
+                self.warming.set(self.warming.get() + 1);
+                let worker = self.add_worker(aim.endpoint);
+                drop(tokio::task::spawn_local(worker::warm_up(Rc::clone(self), worker)));
+            }
+        }
+        while self.warming.get() > 0 {
+            self.wake.notified().await;
+        }
+    }
+
+    /// A worker has its connection, or has none.
+    pub(super) fn is_warm(&self) {
+        self.warming.set(self.warming.get() - 1);
+        self.wake.notify_one();
+    }
+
+    /// From now on it counts.
+    fn start(&self) {
+        self.started.set(Instant::now());
+        self.started_ns.set(Timestamp::now().as_nanosecond());
     }
 
     /// Hands what is due to workers as long as one is free or may be made, and gives up what the
@@ -230,7 +274,7 @@ impl Engine {
         if self.is_full() || matches!(self.upcoming(), Upcoming::NotYet) {
             return None;
         }
-        self.next_due().and_then(|due| self.started.checked_add(due))
+        self.next_due().and_then(|due| self.started.get().checked_add(due))
     }
 
     fn is_full(&self) -> bool {
@@ -288,13 +332,18 @@ impl Engine {
     }
 
     fn spawn(self: &Rc<Engine>, endpoint: usize) -> Rc<Worker> {
+        let worker = self.add_worker(endpoint);
+        // Detached: when the main loop returns, the runtime drops whoever is left.
+        drop(tokio::task::spawn_local(worker::work(Rc::clone(self), Rc::clone(&worker))));
+        worker
+    }
+
+    fn add_worker(&self, endpoint: usize) -> Rc<Worker> {
         let worker = Rc::new(Worker::new(endpoint));
         self.workers.set(self.workers.get() + 1);
         self.count(|outcome| {
             outcome.connections_peak = outcome.connections_peak.max(self.workers.get())
         });
-        // Detached: when the main loop returns, the runtime drops whoever is left.
-        drop(tokio::task::spawn_local(worker::work(Rc::clone(self), Rc::clone(&worker))));
         worker
     }
 
@@ -369,7 +418,7 @@ impl Engine {
     pub(super) fn finish(&self, job: &Job, result: Result<&mut Answer, Failure>) {
         let latency = self.elapsed().saturating_sub(job.due);
         let target = &job.aim.target;
-        let timestamp_ns = self.started_ns + job.due.as_nanos() as i128;
+        let timestamp_ns = self.started_ns.get() + job.due.as_nanos() as i128;
         let mut record = self.spare.borrow_mut().pop().unwrap_or_default();
         for (text, new) in [
             (&mut record.attack, self.options.name.as_str()),

@@ -10,23 +10,31 @@
 //! in order; the wait is part of their latency, and [`Outcome::waited`] counts them. One thread,
 //! and memory that does not grow with the length of the attack.
 //!
-//! Unlike vegeta it follows no redirects (a 3xx is an answer like any other), resolves each host
-//! once, at the start.
+//! Unlike vegeta it resolves each host once, when it is first needed, and counts connections to all
+//! hosts together.
 
 mod alarm;
 mod busy;
 mod client;
+mod dial;
 mod endpoint;
 mod engine;
+mod resolver;
 mod supply;
+mod tls;
 mod worker;
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+
+pub use tls::{Tls, TlsError, TlsFiles};
 
 use crate::pacer::Pacer;
 use crate::results::Record;
@@ -52,7 +60,7 @@ impl From<Vec<Target>> for Targets {
 }
 
 /// How an attack sends. The defaults are vegeta's where it has the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Sent as `X-Vegeta-Attack` and kept in each record; empty for neither.
     pub name: String,
@@ -65,6 +73,25 @@ pub struct Options {
     /// limit of 1,024 open files. Under [`Rate::AsFastAsPossible`](crate::rate::Rate) so many
     /// requests are always under way.
     pub connections_max: NonZeroUsize,
+    /// So many connections are opened before the first request: none.
+    pub connections_first: usize,
+    /// The most connections kept open that have nothing to do: 10,000.
+    pub connections_idle_max: usize,
+    /// How many redirects a request follows before that is an error: 10. `None` takes a redirect
+    /// for the answer.
+    pub redirects_max: Option<u32>,
+    /// Whether bodies are sent in chunks, so that the server does not know their length.
+    pub is_chunked: bool,
+    /// Connect to this socket, whatever the URLs say.
+    pub unix_socket: Option<PathBuf>,
+    /// Connect elsewhere than the URLs say. Several for one place take turns.
+    pub connect_to: Vec<ConnectTo>,
+    /// Connect from this address.
+    pub local_address: Option<IpAddr>,
+    /// Ask these name servers, in turn, instead of the system.
+    pub resolvers: Vec<SocketAddr>,
+    /// The TLS of https URLs; `None` for that of [`TlsFiles::default`].
+    pub tls: Option<Tls>,
     /// How many bytes of each answer's body are kept in its record; `None` for none. vegeta keeps
     /// all, which fills memory and files.
     pub body_max: Option<usize>,
@@ -79,9 +106,53 @@ impl Default for Options {
             timeout: Some(Duration::from_secs(30)),
             keep_alive: true,
             connections_max: NonZeroUsize::new(1_000).expect("1000 is not 0"),
+            connections_first: 0,
+            connections_idle_max: 10_000,
+            redirects_max: Some(10),
+            is_chunked: false,
+            unix_socket: None,
+            connect_to: Vec::new(),
+            local_address: None,
+            resolvers: Vec::new(),
+            tls: None,
             body_max: None,
             keep_headers: true,
         }
+    }
+}
+
+/// Connections that a URL sends to one place go to another. Read from `host:port:host:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectTo {
+    /// Host, without the brackets of an IPv6 address, and port of the URL.
+    pub from: (String, u16),
+    /// Where connections go.
+    pub to: (String, u16),
+}
+
+/// A text is not `host:port:host:port`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected `host:port:host:port`, such as example.org:80:localhost:8080, found `{0}`")]
+pub struct ConnectToError(String);
+
+impl FromStr for ConnectTo {
+    type Err = ConnectToError;
+
+    fn from_str(text: &str) -> Result<ConnectTo, ConnectToError> {
+        /// Host, port, and what follows.
+        fn place(text: &str) -> Option<((String, u16), &str)> {
+            let (host, rest) = match text.strip_prefix('[') {
+                Some(inner) => inner.split_once("]:")?,
+                None => text.split_once(':')?,
+            };
+            let port_len = rest.find(':').unwrap_or(rest.len());
+            let port = rest[..port_len].parse().ok().filter(|port| *port != 0)?;
+            (!host.is_empty()).then(|| ((host.to_owned(), port), &rest[port_len..]))
+        }
+        place(text)
+            .and_then(|(from, rest)| Some((from, place(rest.strip_prefix(':')?)?)))
+            .and_then(|(from, (to, rest))| rest.is_empty().then_some(ConnectTo { from, to }))
+            .ok_or_else(|| ConnectToError(text.to_owned()))
     }
 }
 
@@ -139,13 +210,11 @@ pub enum AttackError {
     )]
     Name(String),
     /// A host has no address.
-    #[error("cannot resolve `{host}`")]
-    Resolve {
-        /// The host as the URL names it.
-        host: String,
-        /// What the resolver says.
-        source: io::Error,
-    },
+    #[error("{0}")]
+    Resolve(String),
+    /// There is no TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The next target cannot be read. What was sent before has been handed out.
     #[error("cannot read the next target")]
     Targets(#[source] ReadError),
@@ -246,4 +315,26 @@ pub fn run(
     // A resolver that is left behind is nobody's business any more.
     runtime.shutdown_background();
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_where_connections_go() {
+        let to = |from: &str, from_port, to: &str, to_port| {
+            Ok(ConnectTo { from: (from.into(), from_port), to: (to.into(), to_port) })
+        };
+        for (text, want) in [
+            ("a:80:b:8080", to("a", 80, "b", 8080)),
+            ("[::1]:80:[::2]:81", to("::1", 80, "::2", 81)),
+            ("a:80:[::2]:81", to("a", 80, "::2", 81)),
+        ] {
+            assert_eq!(text.parse(), want, "{text}");
+        }
+        for text in ["", "a:80", "a:80:b", "a:80:b:0", "a:80:b:1:c", "a:x:b:1", ":80:b:1"] {
+            assert_eq!(text.parse::<ConnectTo>(), Err(ConnectToError(text.into())), "{text}");
+        }
+    }
 }

@@ -127,7 +127,8 @@ impl Lazy {
     }
 }
 
-fn aim(target: Target, endpoints: &Endpoints) -> Rc<Aim> {
+/// A target with the number of its endpoint.
+pub(super) fn aim(target: Target, endpoints: &Endpoints) -> Rc<Aim> {
     let endpoint = endpoints.of(&target.url);
     Rc::new(Aim { target, endpoint })
 }

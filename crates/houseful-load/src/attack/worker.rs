@@ -2,15 +2,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use super::client::Failure;
 use super::client::connection::Connection;
-use super::client::request::append_head;
+use super::client::request::{append_chunked, append_head};
 use super::client::response::{Decoder, Keep};
 use super::engine::{Engine, Job};
-use super::supply::Aim;
+use super::supply::{Aim, aim as aim_at};
+use crate::targets::{Target, UrlError};
 
 /// A body up to this long is copied behind its head and sent in one piece.
 const BODY_LEN_COPIED: usize = 16 * 1024;
@@ -43,12 +45,43 @@ struct Tools {
     decoder: Decoder,
 }
 
+impl Tools {
+    fn new(engine: &Engine) -> Tools {
+        let options = &engine.options;
+        let keep = Keep {
+            headers: options.keep_headers,
+            location: options.redirects_max.is_some(),
+            body_max: options.body_max,
+        };
+        Tools { connection: None, request: Vec::new(), decoder: Decoder::new(keep) }
+    }
+}
+
 /// A worker's life: jobs as long as there are any and its connection holds.
 pub(super) async fn work(engine: Rc<Engine>, worker: Rc<Worker>) {
-    let options = &engine.options;
-    let keep = Keep { headers: options.keep_headers, location: false, body_max: options.body_max };
-    let mut tools = Tools { connection: None, request: Vec::new(), decoder: Decoder::new(keep) };
-    let mut next = worker.job.take();
+    let tools = Tools::new(&engine);
+    let first = worker.job.take();
+    work_on(engine, worker, tools, first).await;
+}
+
+/// As [`work`], for a worker that opens a connection before it has a job.
+pub(super) async fn warm_up(engine: Rc<Engine>, worker: Rc<Worker>) {
+    let mut tools = Tools::new(&engine);
+    let opened = open(&engine, worker.endpoint.get(), &worker);
+    tools.connection = match engine.options.timeout {
+        None => opened.await.ok(),
+        Some(timeout) => tokio::time::timeout(timeout, opened).await.ok().and_then(Result::ok),
+    };
+    engine.is_warm();
+    let first = match &mut tools.connection {
+        Some(open) => wait_for_job(&engine, &worker, open).await,
+        None => None,
+    };
+    work_on(engine, worker, tools, first).await;
+}
+
+async fn work_on(engine: Rc<Engine>, worker: Rc<Worker>, mut tools: Tools, first: Option<Job>) {
+    let mut next = first;
     while let Some(job) = next {
         let result = perform(&engine, &job, &worker, &mut tools).await;
         engine.finish(&job, result.map(|()| tools.decoder.answer()));
@@ -57,7 +90,7 @@ pub(super) async fn work(engine: Rc<Engine>, worker: Rc<Worker>) {
         }
         next = match engine.take_waiting() {
             Some(job) => Some(job),
-            None => match &tools.connection {
+            None => match &mut tools.connection {
                 Some(open) => wait_for_job(&engine, &worker, open).await,
                 None => None,
             },
@@ -74,14 +107,67 @@ async fn perform(
     tools: &mut Tools,
 ) -> Result<(), Failure> {
     let Some(timeout) = engine.options.timeout else {
-        return exchange(engine, &job.aim, job.seq, worker, tools).await;
+        return answer(engine, job, worker, tools).await;
     };
     if job.queued >= timeout {
         let connections_max = engine.options.connections_max;
         return Err(Failure::NoneFree { connections_max, timeout });
     }
-    let answer = exchange(engine, &job.aim, job.seq, worker, tools);
+    let answer = answer(engine, job, worker, tools);
     tokio::time::timeout(timeout, answer).await.unwrap_or(Err(Failure::Timeout(timeout)))
+}
+
+/// Has one job answered, wherever that leads.
+async fn answer(
+    engine: &Engine,
+    job: &Job,
+    worker: &Worker,
+    tools: &mut Tools,
+) -> Result<(), Failure> {
+    exchange(engine, &job.aim, job.seq, worker, tools).await?;
+    let Some(redirects_max) = engine.options.redirects_max else {
+        return Ok(());
+    };
+    let mut aim = Rc::clone(&job.aim);
+    for followed in 0.. {
+        let answer = tools.decoder.answer();
+        if answer.location.is_empty() {
+            break;
+        }
+        if followed == redirects_max {
+            return Err(Failure::Redirects(redirects_max));
+        }
+        let target = redirected(&aim.target, answer.code, &answer.location);
+        aim = aim_at(target.map_err(Failure::Nowhere)?, &engine.endpoints);
+        exchange(engine, &aim, job.seq, worker, tools).await?;
+    }
+    Ok(())
+}
+
+/// What is sent where a redirect leads, as Go does it: 307 and 308 keep method and body, others
+/// become a GET; what proves who we are goes to no other host.
+fn redirected(target: &Target, code: u16, location: &str) -> Result<Target, UrlError> {
+    let url = target.url.join(location)?;
+    let mut next = Target { url, ..target.clone() };
+    let mut drop_headers = |prefixes: &[&str]| {
+        next.headers.retain(|header| {
+            let key = header.key().to_ascii_lowercase();
+            !prefixes.iter().any(|prefix| key.starts_with(prefix))
+        });
+    };
+    if !matches!(code, 307 | 308) {
+        drop_headers(&["content-"]);
+    }
+    if target.url.host() != next.url.host() {
+        drop_headers(&["authorization", "cookie", "host", "www-authenticate"]);
+    }
+    if !matches!(code, 307 | 308) {
+        next.body = Arc::from([]);
+        if next.method != "HEAD" {
+            next.method = "GET".to_owned();
+        }
+    }
+    Ok(next)
 }
 
 /// Sends one request, over the worker's connection if that leads there, and leaves the connection
@@ -97,15 +183,20 @@ async fn exchange(
     let Tools { connection, request, decoder } = tools;
     request.clear();
     append_head(request, target, seq, &engine.options);
-    let rest: &[u8] = if target.body.len() <= BODY_LEN_COPIED {
+    let rest: &[u8] = if engine.options.is_chunked {
+        append_chunked(request, &target.body);
+        &[]
+    } else if target.body.len() <= BODY_LEN_COPIED {
         request.extend_from_slice(&target.body);
         &[]
     } else {
         &target.body
     };
 
-    let kept =
-        connection.take().filter(|kept| worker.endpoint.get() == *endpoint && !kept.is_stale());
+    let kept = connection
+        .take()
+        .filter(|_| worker.endpoint.get() == *endpoint)
+        .and_then(|mut kept| (!kept.is_stale()).then_some(kept));
     let is_fresh = kept.is_none();
     let mut connected = match kept {
         Some(kept) => kept,
@@ -130,10 +221,7 @@ async fn exchange(
 
 async fn open(engine: &Engine, endpoint: usize, worker: &Worker) -> Result<Connection, Failure> {
     let to = engine.endpoints.get(endpoint);
-    let resolved = to.addresses().await;
-    let addresses =
-        resolved.map_err(|source| Failure::Resolve { host: to.host().to_owned(), source })?;
-    let connection = Connection::open(&to.name, addresses).await?;
+    let connection = Connection::new(engine.dialer.open(&to).await?);
     worker.endpoint.set(endpoint);
     engine.count(|outcome| outcome.connections_opened += 1);
     Ok(connection)
@@ -143,8 +231,11 @@ async fn open(engine: &Engine, endpoint: usize, worker: &Worker) -> Result<Conne
 async fn wait_for_job(
     engine: &Engine,
     worker: &Rc<Worker>,
-    connection: &Connection,
+    connection: &mut Connection,
 ) -> Option<Job> {
+    if engine.idle.borrow().len() >= engine.options.connections_idle_max {
+        return None;
+    }
     engine.idle.borrow_mut().push(Rc::clone(worker));
     engine.note_block();
     loop {

@@ -353,8 +353,8 @@ mod tests {
                 "targets.txt:2: expected an absolute URL such as http://localhost:8080/, found `/only/path`",
             ),
             (
-                "GET https://a/",
-                "targets.txt:1: expected an http:// URL, found `https://a/`: https is not supported in this version",
+                "GET ftp://a/",
+                "targets.txt:1: expected an absolute URL such as http://localhost:8080/, found `ftp://a/`",
             ),
             (
                 "GET http://a/\nX: 1\nGET http://b/",

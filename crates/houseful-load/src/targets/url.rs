@@ -3,10 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// An absolute `http://` URL, checked, with what a request needs of it at hand.
+/// An absolute `http://` or `https://` URL, checked, with what a request needs of it at hand.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpUrl {
     text: String,
+    is_https: bool,
     /// Where in `text` the host ends; it begins after the scheme.
     host_end: usize,
     /// Where host and port end and the path begins.
@@ -19,9 +20,6 @@ pub struct HttpUrl {
 /// Why a text is not a URL that can be attacked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// TLS.
-    #[error("expected an http:// URL, found `{0}`: https is not supported in this version")]
-    Https(String),
     /// Another scheme, or only a path.
     #[error("expected an absolute URL such as http://localhost:8080/, found `{0}`")]
     NotAbsolute(String),
@@ -43,7 +41,8 @@ pub enum UrlError {
     Host(String),
 }
 
-const SCHEME: &str = "http://";
+const HTTP: &str = "http://";
+const HTTPS: &str = "https://";
 
 impl HttpUrl {
     /// The URL as written.
@@ -53,20 +52,62 @@ impl HttpUrl {
 
     /// Host and port as written, which is what the `Host` header says.
     pub fn authority(&self) -> &str {
-        &self.text[SCHEME.len()..self.authority_end]
+        &self.text[self.scheme().len()..self.authority_end]
     }
 
     /// The host to connect to, without the brackets of an IPv6 address; as in Go, none is `localhost`.
     pub fn host(&self) -> &str {
-        match &self.text[SCHEME.len()..self.host_end] {
+        match &self.text[self.scheme().len()..self.host_end] {
             "" => "localhost",
             host => host.trim_start_matches('[').trim_end_matches(']'),
         }
     }
 
-    /// The port, 80 if the URL names none.
+    /// Whether it is reached through TLS.
+    pub fn is_https(&self) -> bool {
+        self.is_https
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.is_https { HTTPS } else { HTTP }
+    }
+
+    /// The port; if the URL names none, 80, or 443 for https.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where a redirect to `location`, found at this URL, leads. RFC 3986, section 5.2.
+    ///
+    /// # Errors
+    ///
+    /// See [`UrlError`].
+    pub(crate) fn join(&self, location: &str) -> Result<HttpUrl, UrlError> {
+        let location = location.trim();
+        let location = location.split('#').next().unwrap_or_default();
+        let (scheme, authority) = (self.scheme(), self.authority());
+        let here = self.path_and_query();
+        let path = here.split('?').next().unwrap_or_default();
+        if location.contains("://") {
+            return location.parse();
+        }
+        if let Some(elsewhere) = location.strip_prefix("//") {
+            return format!("{scheme}{elsewhere}").parse();
+        }
+        let target = match location.chars().next() {
+            None => here.to_owned(),
+            Some('?') => format!("{path}{location}"),
+            Some('/') => location.to_owned(),
+            Some(_) => {
+                let folder = path.rfind('/').map_or("/", |at| &path[..=at]);
+                format!("{folder}{location}")
+            }
+        };
+        let (path, query) = target
+            .split_once('?')
+            .map_or((target.as_str(), None), |(path, query)| (path, Some(query)));
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{scheme}{authority}{}{query}", without_dots(path)).parse()
     }
 
     /// Path and query as sent on the request line. Empty when the URL ends after its host, where
@@ -85,18 +126,17 @@ impl FromStr for HttpUrl {
         }
         let scheme_is =
             |scheme: &str| text.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme));
-        if scheme_is("https://") {
-            return Err(UrlError::Https(text.to_owned()));
-        }
-        if !scheme_is(SCHEME) {
+        let is_https = scheme_is(HTTPS);
+        if !is_https && !scheme_is(HTTP) {
             return Err(UrlError::NotAbsolute(text.to_owned()));
         }
+        let scheme_len = if is_https { HTTPS.len() } else { HTTP.len() };
         let end_of = |from: usize, stops: &[char]| {
             text[from..].find(stops).map_or(text.len(), |at| from + at)
         };
-        let authority_end = end_of(SCHEME.len(), &['/', '?', '#']);
+        let authority_end = end_of(scheme_len, &['/', '?', '#']);
         let path_end = end_of(authority_end, &['#']);
-        let authority = &text[SCHEME.len()..authority_end];
+        let authority = &text[scheme_len..authority_end];
         if authority.contains('@') {
             return Err(UrlError::Credentials(text.to_owned()));
         }
@@ -109,6 +149,7 @@ impl FromStr for HttpUrl {
             return Err(UrlError::Host(text.to_owned()));
         }
         let port = match authority[host_len..].strip_prefix(':') {
+            None if is_https => 443,
             None => 80,
             Some(digits) => {
                 let port = digits.parse().ok().filter(|port| *port != 0);
@@ -117,12 +158,33 @@ impl FromStr for HttpUrl {
         };
         Ok(HttpUrl {
             text: text.to_owned(),
+            is_https,
             authority_end,
             path_end,
             port,
-            host_end: SCHEME.len() + host_len,
+            host_end: scheme_len + host_len,
         })
     }
+}
+
+/// A path without its `.` and `..` segments.
+fn without_dots(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        match segment {
+            "." | ".." => {
+                if segment == ".." {
+                    kept.pop();
+                }
+                if segments.peek().is_none() {
+                    kept.push("");
+                }
+            }
+            segment => kept.push(segment),
+        }
+    }
+    format!("/{}", kept.join("/"))
 }
 
 fn is_host(host: &str) -> bool {
@@ -164,6 +226,8 @@ mod tests {
             ("HTTP://example.org?x=1#top", "example.org", "example.org", 80, "?x=1"),
             ("http://[::1]:9/a?b=/c#d", "[::1]:9", "::1", 9, "/a?b=/c"),
             ("http://[::1]/", "[::1]", "::1", 80, "/"),
+            ("https://a/x", "a", "a", 443, "/x"),
+            ("HTTPS://a:1", "a:1", "a", 1, ""),
             ("http://:80", ":80", "localhost", 80, ""),
         ] {
             let url: HttpUrl = text.parse().expect(text);
@@ -178,12 +242,32 @@ mod tests {
     }
 
     #[test]
+    fn joins_where_redirects_lead() {
+        let from: HttpUrl = "http://a:1/b/c/d?q=1".parse().unwrap();
+        for (location, to) in [
+            ("https://x/y", "https://x/y"),
+            ("//x:2/y", "http://x:2/y"),
+            ("/y?z", "http://a:1/y?z"),
+            ("y", "http://a:1/b/c/y"),
+            ("./y#top", "http://a:1/b/c/y"),
+            ("../y", "http://a:1/b/y"),
+            ("../../../../y", "http://a:1/y"),
+            ("..", "http://a:1/b/"),
+            ("?z=/../", "http://a:1/b/c/d?z=/../"),
+            ("", "http://a:1/b/c/d?q=1"),
+            (" /y ", "http://a:1/y"),
+        ] {
+            assert_eq!(from.join(location).expect(location).as_str(), to, "{location}");
+        }
+        let bare: HttpUrl = "https://a".parse().unwrap();
+        assert_eq!(bare.join("y").unwrap().as_str(), "https://a/y");
+        bare.join("/a b").unwrap_err();
+        bare.join("ftp://x/").unwrap_err();
+    }
+
+    #[test]
     fn refuses_with_a_reason() {
         for (text, error) in [
-            (
-                "https://x/",
-                "expected an http:// URL, found `https://x/`: https is not supported in this version",
-            ),
             ("/path", "expected an absolute URL such as http://localhost:8080/, found `/path`"),
             (
                 "ftp://x/",

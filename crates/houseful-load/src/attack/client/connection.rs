@@ -1,49 +1,32 @@
 //! One connection, and one request with its answer on it.
 
 use std::io;
-use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, Interest};
-use tokio::net::TcpStream;
+use tokio::io::Interest;
 
 use super::Failure;
 use super::response::{Decoder, HEAD_LEN_MAX};
+use super::stream::Stream;
 
 const BUFFER_LEN_FIRST: usize = 4 * 1024;
 
 /// An open connection with no request under way.
 #[derive(Debug)]
 pub(in crate::attack) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// Bytes of an answer that are not decoded yet: the first `filled` of the buffer.
     buffer: Vec<u8>,
     filled: usize,
 }
 
 impl Connection {
-    /// Connects to the first of `addresses` that lets us in; `to` is what an error calls them.
-    pub(in crate::attack) async fn open(
-        to: &str,
-        addresses: &[SocketAddr],
-    ) -> Result<Connection, Failure> {
-        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    stream
-                        .set_nodelay(true)
-                        .map_err(|source| Failure::Connect { to: to.to_owned(), source })?;
-                    return Ok(Connection { stream, buffer: vec![0; BUFFER_LEN_FIRST], filled: 0 });
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(Failure::Connect { to: to.to_owned(), source: last })
+    pub(in crate::attack) fn new(stream: Stream) -> Connection {
+        Connection { stream, buffer: vec![0; BUFFER_LEN_FIRST], filled: 0 }
     }
 
     /// Whether the server has closed the connection, or sent what nobody asked for (a 408, say):
     /// either way it cannot carry another request. Costs a system call only if something came.
-    pub(in crate::attack) fn is_stale(&self) -> bool {
+    pub(in crate::attack) fn is_stale(&mut self) -> bool {
         let mut byte = [0];
         !matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
@@ -51,7 +34,7 @@ impl Connection {
     /// Waits until [`Connection::is_stale`] is worth asking.
     pub(in crate::attack) async fn stirred(&self) {
         // An error here is one that `is_stale` sees.
-        if self.stream.readable().await.is_err() {
+        if self.stream.ready(Interest::READABLE).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -86,8 +69,13 @@ impl Connection {
     /// Sends `bytes`; `false` if the server began to answer before it had them all, as it does
     /// with a 413. To go on sending could block for ever.
     async fn send(&mut self, mut bytes: &[u8]) -> Result<bool, Failure> {
-        while !bytes.is_empty() {
-            match self.stream.try_write(bytes) {
+        while !bytes.is_empty() || self.stream.is_pending() {
+            let sent = if bytes.is_empty() {
+                self.stream.try_flush().map(|()| 0)
+            } else {
+                self.stream.try_write(bytes)
+            };
+            match sent {
                 Ok(sent) => bytes = &bytes[sent..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let ready = self
@@ -126,8 +114,6 @@ impl Connection {
             // The decoder needs it in one piece and gives up at HEAD_LEN_MAX, so this ends.
             self.buffer.resize((self.buffer.len() * 2).min(HEAD_LEN_MAX * 2), 0);
         }
-        // Not `try_read`: only this clears the readiness after a short read, which spares both
-        // `is_stale` and the next wait a system call.
         let received = self.stream.read(&mut self.buffer[self.filled..]).await;
         let received = received.map_err(Failure::Read)?;
         self.filled += received;
@@ -137,16 +123,18 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use super::super::stream::Socket;
     use super::*;
     use tokio::io::AsyncWriteExt;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     #[tokio::test]
     async fn is_stale_once_the_server_has_closed_or_spoken() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         for speaks in [false, true] {
-            let connection = Connection::open("there", &[address]).await.unwrap();
+            let tcp = TcpStream::connect(address).await.unwrap();
+            let mut connection = Connection::new(Stream::plain(Socket::Tcp(tcp)));
             let (mut server, _) = listener.accept().await.unwrap();
             assert!(!connection.is_stale());
             if speaks {
@@ -157,15 +145,5 @@ mod tests {
             connection.stirred().await;
             assert!(connection.is_stale());
         }
-    }
-
-    #[tokio::test]
-    async fn opens_the_first_address_that_lets_it_in() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let open = listener.local_addr().unwrap();
-        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        Connection::open("there", &[closed, open]).await.unwrap();
-        let error = Connection::open("there", &[closed]).await.unwrap_err();
-        assert_eq!(error.to_string(), "connect: cannot connect to `there`: connection refused");
     }
 }

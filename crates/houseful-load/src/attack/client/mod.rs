@@ -3,6 +3,7 @@
 pub(super) mod connection;
 pub(super) mod request;
 pub(super) mod response;
+pub(super) mod stream;
 
 use std::fmt;
 use std::io;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use crate::attack::CATCH_UP_MAX;
 use crate::duration::Go;
 use crate::results::Cause;
+use crate::targets::UrlError;
 use response::Fault;
 
 /// Why a request has no answer. Displayed it becomes the record's error: first the [`Cause`], then
@@ -26,9 +28,17 @@ pub(super) enum Failure {
         to: String,
         source: io::Error,
     },
+    Tls {
+        to: String,
+        source: io::Error,
+    },
     Send(io::Error),
     Read(io::Error),
     Answer(Fault),
+    /// More redirects than this.
+    Redirects(u32),
+    /// A redirect that leads nowhere.
+    Nowhere(UrlError),
     Timeout(Duration),
     /// No connection became free in this time: nothing was sent.
     NoneFree {
@@ -45,6 +55,8 @@ impl Failure {
             Failure::Resolve { .. } => Cause::Dns,
             Failure::Connect { source, .. } if is_timeout(source) => Cause::Timeout,
             Failure::Connect { .. } => Cause::Connect,
+            Failure::Tls { .. } => Cause::Tls,
+            Failure::Redirects(_) | Failure::Nowhere(_) => Cause::Redirect,
             Failure::Send(source) | Failure::Read(source) if is_timeout(source) => Cause::Timeout,
             Failure::Send(_) | Failure::Read(_) => Cause::Reset,
             Failure::Answer(Fault::Missing | Fault::Cut) => Cause::ClosedEarly,
@@ -65,6 +77,11 @@ impl fmt::Display for Failure {
             Failure::Connect { to, source } => {
                 write!(f, "cannot connect to `{to}`: {}", Words(source))
             }
+            Failure::Tls { to, source } => {
+                write!(f, "cannot agree on TLS with `{to}`: {}", Words(source))
+            }
+            Failure::Redirects(max) => write!(f, "stopped after {max} redirects"),
+            Failure::Nowhere(error) => error.fmt(f),
             Failure::Send(source) => write!(f, "cannot send the request: {}", Words(source)),
             Failure::Read(source) => write!(f, "cannot read the answer: {}", Words(source)),
             Failure::Answer(fault) => fault.fmt(f),

@@ -36,13 +36,25 @@ pub(in crate::attack) fn append_head(
     }
     put(out, format_args!("X-Vegeta-Seq: {seq}\r\n"));
     // As Go: methods that usually have a body say that there is none.
-    if !target.body.is_empty() || matches!(target.method.as_str(), "POST" | "PUT" | "PATCH") {
+    if options.is_chunked && !target.body.is_empty() {
+        out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    } else if !target.body.is_empty() || matches!(target.method.as_str(), "POST" | "PUT" | "PATCH")
+    {
         put(out, format_args!("Content-Length: {}\r\n", target.body.len()));
     }
     if !options.keep_alive {
         out.extend_from_slice(b"Connection: close\r\n");
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a body as one chunk and its end; nothing for no body.
+pub(in crate::attack) fn append_chunked(out: &mut Vec<u8>, body: &[u8]) {
+    if !body.is_empty() {
+        put(out, format_args!("{:x}\r\n", body.len()));
+        out.extend_from_slice(body);
+        out.extend_from_slice(b"\r\n0\r\n\r\n");
+    }
 }
 
 fn is_ours(key: &str) -> bool {
@@ -74,7 +86,12 @@ mod tests {
     #[test]
     fn heads() {
         let default = Options::default();
+        let chunked = Options { is_chunked: true, ..Options::default() };
         let named = Options { name: "run 1".into(), keep_alive: false, ..Options::default() };
+        let mut body = Vec::new();
+        append_chunked(&mut body, b"0123456789abcdef");
+        append_chunked(&mut body, b"");
+        assert_eq!(body, b"10\r\n0123456789abcdef\r\n0\r\n\r\n");
         for (head, expected) in [
             (
                 head("GET", "http://a:1", &[], b"", &default),
@@ -88,6 +105,14 @@ mod tests {
                 head("POST", "http://a/x", &["X: 1", "x: 2"], b"{}", &named),
                 "POST /x HTTP/1.1\r\nHost: a\r\nUser-Agent: UA\r\nX: 1\r\nx: 2\r\nX-Vegeta-Attack: run 1\r\n\
                  X-Vegeta-Seq: 7\r\nContent-Length: 2\r\nConnection: close\r\n\r\n",
+            ),
+            (
+                head("POST", "https://a/", &[], b"x", &chunked),
+                "POST / HTTP/1.1\r\nHost: a\r\nUser-Agent: UA\r\nX-Vegeta-Seq: 7\r\nTransfer-Encoding: chunked\r\n\r\n",
+            ),
+            (
+                head("POST", "https://a/", &[], b"", &chunked),
+                "POST / HTTP/1.1\r\nHost: a\r\nUser-Agent: UA\r\nX-Vegeta-Seq: 7\r\nContent-Length: 0\r\n\r\n",
             ),
             (
                 head("PUT", "http://a/", &["host: b", "User-agent: me"], b"", &default),

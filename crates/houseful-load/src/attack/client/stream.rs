@@ -1,0 +1,187 @@
+//! The bytes of a connection: TCP or a Unix socket, with or without TLS.
+//!
+//! TLS is rustls' state machine over the same sockets, so that a worker can look at a connection
+//! without waiting, whatever is below.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt, Interest, Ready};
+use tokio::net::{TcpStream, UnixStream};
+
+/// What carries bytes.
+#[derive(Debug)]
+pub(in crate::attack) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    fn try_read(&self, to: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(tcp) => tcp.try_read(to),
+            Socket::Unix(unix) => unix.try_read(to),
+        }
+    }
+
+    fn try_write(&self, from: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(tcp) => tcp.try_write(from),
+            Socket::Unix(unix) => unix.try_write(from),
+        }
+    }
+
+    async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        match self {
+            Socket::Tcp(tcp) => tcp.ready(interest).await,
+            Socket::Unix(unix) => unix.ready(interest).await,
+        }
+    }
+
+    async fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        // Not `try_read`: only this clears the readiness after a short read, which spares both a
+        // look at an idle connection and the next wait a system call.
+        match self {
+            Socket::Tcp(tcp) => tcp.read(to).await,
+            Socket::Unix(unix) => unix.read(to).await,
+        }
+    }
+}
+
+/// For rustls, which reads and writes what it can and is told to wait.
+struct Now<'a>(&'a Socket);
+
+impl Read for Now<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(to)
+    }
+}
+
+impl Write for Now<'_> {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        self.0.try_write(from)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A socket, or TLS over one.
+#[derive(Debug)]
+pub(in crate::attack) struct Stream {
+    socket: Socket,
+    tls: Option<Box<ClientConnection>>,
+}
+
+impl Stream {
+    pub(in crate::attack) fn plain(socket: Socket) -> Stream {
+        Stream { socket, tls: None }
+    }
+
+    /// Agrees on TLS with the server.
+    pub(in crate::attack) async fn secure(
+        socket: Socket,
+        config: Arc<rustls::ClientConfig>,
+        name: ServerName<'static>,
+    ) -> io::Result<Stream> {
+        let mut session = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        while session.is_handshaking() || session.wants_write() {
+            let interest =
+                if session.wants_write() { Interest::WRITABLE } else { Interest::READABLE };
+            socket.ready(interest).await?;
+            let step = if session.wants_write() {
+                session.write_tls(&mut Now(&socket))
+            } else {
+                let read = session.read_tls(&mut Now(&socket));
+                if matches!(read, Ok(0)) {
+                    return Err(io::Error::other("the server closed the connection"));
+                }
+                if read.is_ok()
+                    && let Err(error) = session.process_new_packets()
+                {
+                    // The server is told why, as far as it still listens.
+                    drop(session.write_tls(&mut Now(&socket)));
+                    return Err(io::Error::other(error));
+                }
+                read
+            };
+            match step {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Stream { socket, tls: Some(Box::new(session)) })
+    }
+
+    /// Reads what is there; 0 at the end.
+    pub(in crate::attack) fn try_read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let Stream { socket, tls } = self;
+        let Some(session) = tls else {
+            return socket.try_read(to);
+        };
+        loop {
+            match session.reader().read(to) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // Closed without a word, as many do: the decoder knows whether that is too early.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+                read => return read,
+            }
+            if session.read_tls(&mut Now(socket))? > 0 {
+                session.process_new_packets().map_err(io::Error::other)?;
+            }
+        }
+    }
+
+    /// Writes what can be taken; some of that may still be [`Stream::is_pending`].
+    pub(in crate::attack) fn try_write(&mut self, from: &[u8]) -> io::Result<usize> {
+        if self.tls.is_none() {
+            return self.socket.try_write(from);
+        }
+        self.try_flush()?;
+        let Some(session) = &mut self.tls else { return Ok(0) };
+        let taken = session.writer().write(from)?;
+        match self.try_flush() {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(taken),
+        }
+    }
+
+    /// Whether something taken has not been written.
+    pub(in crate::attack) fn is_pending(&self) -> bool {
+        self.tls.as_ref().is_some_and(|session| session.wants_write())
+    }
+
+    /// Writes what is pending.
+    pub(in crate::attack) fn try_flush(&mut self) -> io::Result<()> {
+        let Stream { socket, tls } = self;
+        if let Some(session) = tls {
+            while session.wants_write() {
+                session.write_tls(&mut Now(socket))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(in crate::attack) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        self.socket.ready(interest).await
+    }
+
+    /// Waits for bytes; 0 at the end.
+    pub(in crate::attack) async fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.tls.is_none() {
+            return self.socket.read(to).await;
+        }
+        loop {
+            match self.try_read(to) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.socket.ready(Interest::READABLE).await?;
+                }
+                read => return read,
+            }
+        }
+    }
+}

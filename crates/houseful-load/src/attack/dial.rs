@@ -1,0 +1,126 @@
+//! How connections are opened: where to, from where, and whether through TLS.
+
+use std::cell::OnceCell;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
+
+use super::Options;
+use super::client::Failure;
+use super::client::stream::{Socket, Stream};
+use super::endpoint::Endpoint;
+use super::resolver::Resolver;
+use super::tls::{Tls, TlsError, TlsFiles};
+
+/// Opens connections as the attack's options say.
+pub(super) struct Dialer {
+    resolver: Resolver,
+    unix_socket: Option<PathBuf>,
+    local_address: Option<IpAddr>,
+    tls: OnceCell<Tls>,
+}
+
+impl Dialer {
+    pub(super) fn new(options: &Options) -> Dialer {
+        Dialer {
+            resolver: Resolver::new(&options.resolvers),
+            unix_socket: options.unix_socket.clone(),
+            local_address: options.local_address,
+            tls: options.tls.clone().map_or_else(OnceCell::new, OnceCell::from),
+        }
+    }
+
+    /// The attack's TLS, made when it is first needed.
+    pub(super) fn tls(&self) -> Result<&Tls, TlsError> {
+        if let Some(tls) = self.tls.get() {
+            return Ok(tls);
+        }
+        let made = Tls::new(&TlsFiles::default())?;
+        Ok(self.tls.get_or_init(|| made))
+    }
+
+    /// Looks the endpoint up, if that is needed to reach it.
+    pub(super) async fn look_up(&self, to: &Endpoint) -> Result<(), Failure> {
+        match &self.unix_socket {
+            Some(_) => Ok(()),
+            None => to.look_up(&self.resolver).await,
+        }
+    }
+
+    /// Opens a connection to the endpoint.
+    pub(super) async fn open(&self, to: &Endpoint) -> Result<Stream, Failure> {
+        let socket = match &self.unix_socket {
+            Some(path) => UnixStream::connect(path)
+                .await
+                .map(Socket::Unix)
+                .map_err(|source| Failure::Connect { to: path.display().to_string(), source })?,
+            None => {
+                let place = to.next_place();
+                let addresses = place.addresses(&self.resolver).await?;
+                let tcp = self.connect(addresses).await;
+                let name = || place.name().to_owned();
+                Socket::Tcp(tcp.map_err(|source| Failure::Connect { to: name(), source })?)
+            }
+        };
+        if !to.is_https() {
+            return Ok(Stream::plain(socket));
+        }
+        let failed = |source| Failure::Tls { to: to.name().to_owned(), source };
+        let name = ServerName::try_from(to.host().to_owned());
+        let name = name.map_err(|error| failed(io::Error::other(error)))?;
+        let tls = self.tls().map_err(|error| failed(io::Error::other(error)))?;
+        Stream::secure(socket, Arc::clone(tls.config()), name).await.map_err(failed)
+    }
+
+    /// Connects to the first of `addresses` that lets us in.
+    async fn connect(&self, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in addresses {
+            let connected = match self.local_address {
+                None => TcpStream::connect(address).await,
+                // From an address of one kind there is no way to one of the other.
+                Some(local) if local.is_ipv4() != address.is_ipv4() => continue,
+                Some(local) => connect_from(local, *address).await,
+            };
+            match connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+}
+
+async fn connect_from(local: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if local.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.bind(SocketAddr::new(local, 0))?;
+    socket.connect(address).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attack::endpoint::Endpoints;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn opens_the_first_address_that_lets_it_in() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = listener.local_addr().unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let dialer = Dialer::new(&Options::default());
+        dialer.connect(&[closed, open]).await.unwrap();
+        let error = dialer.connect(&[closed]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+
+        let endpoints = Endpoints::default();
+        let number = endpoints.of(&format!("http://{closed}/").parse().unwrap());
+        let error = dialer.open(&endpoints.get(number)).await.unwrap_err();
+        let text = format!("connect: cannot connect to `{closed}`: connection refused");
+        assert_eq!(error.to_string(), text);
+    }
+}

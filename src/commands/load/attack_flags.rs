@@ -1,0 +1,155 @@
+//! The flags of `houseful load attack` that say how requests are sent.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+
+use anyhow::{Context, bail};
+use houseful_load::attack::{Options, Tls, TlsFiles};
+
+use super::generate::parse_duration;
+use crate::cli::{AttackArgs, RefusedArgs};
+
+/// Where name servers listen.
+const DNS_PORT: u16 = 53;
+
+/// Checks them all; reads the files of certificates.
+pub(super) fn options(args: &AttackArgs) -> anyhow::Result<Options> {
+    refuse(&args.refused)?;
+    let defaults = Options::default();
+    let at_least_1 = |flag: &str, max: Option<usize>| match max {
+        Some(max) => NonZeroUsize::new(max)
+            .with_context(|| format!("{flag}: expected a number from 1, found 0"))
+            .map(Some),
+        None => Ok(None),
+    };
+    // Each worker has one connection, so the lower bound counts.
+    let connections_max = [
+        at_least_1("--max-workers", args.max_workers)?,
+        at_least_1("--max-connections", args.max_connections)?,
+    ];
+    let tls_files = TlsFiles {
+        insecure: args.insecure,
+        roots: args.root_certs.clone(),
+        certificate: args.cert.clone(),
+        key: args.key.clone(),
+    };
+    let has_tls_flags =
+        args.insecure || !args.root_certs.is_empty() || args.cert.is_some() || args.key.is_some();
+    Ok(Options {
+        name: args.name.clone(),
+        timeout: Some(parse_duration("--timeout", &args.timeout)?).filter(|t| !t.is_zero()),
+        keep_alive: args.keepalive,
+        connections_max: connections_max
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(defaults.connections_max),
+        connections_first: args.workers,
+        connections_idle_max: args.connections,
+        redirects_max: u32::try_from(args.redirects).ok(),
+        is_chunked: args.chunked,
+        unix_socket: args.unix_socket.clone(),
+        connect_to: args
+            .connect_to
+            .iter()
+            .map(|text| text.parse().context("--connect-to"))
+            .collect::<anyhow::Result<_>>()?,
+        local_address: args.laddr.filter(|address| !address.is_unspecified()),
+        resolvers: args
+            .resolvers
+            .iter()
+            .map(|text| name_server(text))
+            .collect::<anyhow::Result<_>>()?,
+        tls: if has_tls_flags { Some(Tls::new(&tls_files)?) } else { None },
+        body_max: body_max(&args.max_body)?,
+        ..defaults
+    })
+}
+
+/// Nothing is accepted and ignored.
+fn refuse(args: &RefusedArgs) -> anyhow::Result<()> {
+    let http = "not supported yet, requests go over HTTP/1.1";
+    for (given, flag, why) in [
+        (args.http2, "--http2", http),
+        (args.h2c, "--h2c", http),
+        (args.session_tickets, "--session-tickets", "not supported"),
+        (!args.proxy_header.is_empty(), "--proxy-header", "not supported, nor are proxies"),
+        (args.dns_ttl.is_some(), "--dns-ttl", "not supported, each host is looked up once"),
+        (
+            args.prometheus_addr.is_some(),
+            "--prometheus-addr",
+            "not supported, see `houseful load report`",
+        ),
+    ] {
+        if given {
+            bail!("{flag}: {why}");
+        }
+    }
+    Ok(())
+}
+
+/// `-1` is all, 0 none; units as vegeta's, of 1,024 each.
+fn body_max(text: &str) -> anyhow::Result<Option<usize>> {
+    if text == "-1" {
+        return Ok(Some(usize::MAX));
+    }
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let shift = match text[digits..].to_ascii_uppercase().as_str() {
+        "" | "B" => 0,
+        "K" | "KB" => 10,
+        "M" | "MB" => 20,
+        "G" | "GB" => 30,
+        _ => 64,
+    };
+    let bytes = text[..digits].parse::<usize>().ok();
+    let bytes = bytes.and_then(|bytes| bytes.checked_mul(1usize.checked_shl(shift)?));
+    let bytes = bytes.with_context(|| {
+        format!("--max-body: expected a number of bytes such as 512 or 4KB, or -1, found `{text}`")
+    })?;
+    Ok(Some(bytes).filter(|bytes| *bytes > 0))
+}
+
+fn name_server(text: &str) -> anyhow::Result<SocketAddr> {
+    let bare = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, DNS_PORT));
+    bare.or_else(|_| text.parse()).ok().with_context(|| {
+        format!("--resolvers: expected addresses such as 1.1.1.1 or [::1]:5353, found `{text}`")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_kept_by_size() {
+        for (text, max) in [
+            ("-1", Some(usize::MAX)),
+            ("0", None),
+            ("512", Some(512)),
+            ("512B", Some(512)),
+            ("4kb", Some(4_096)),
+            ("2MB", Some(2 << 20)),
+            ("1G", Some(1 << 30)),
+        ] {
+            assert_eq!(body_max(text).unwrap(), max, "{text}");
+        }
+        for text in
+            ["", "-2", "KB", "1.5KB", "4 KB", "99999999999999999999", "18446744073709551615K"]
+        {
+            body_max(text).expect_err(text);
+        }
+    }
+
+    #[test]
+    fn name_servers_have_a_port() {
+        for (text, server) in [
+            ("127.0.0.1", "127.0.0.1:53"),
+            ("127.0.0.1:5353", "127.0.0.1:5353"),
+            ("::1", "[::1]:53"),
+            ("[::1]:5353", "[::1]:5353"),
+        ] {
+            assert_eq!(name_server(text).unwrap().to_string(), server);
+        }
+        name_server("dns.example").unwrap_err();
+    }
+}

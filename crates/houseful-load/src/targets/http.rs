@@ -194,9 +194,7 @@ fn first_line(line: &str, defaults: &Defaults) -> Result<Target, LineError> {
         return Err(LineError::NotATarget(Excerpt::of(line)));
     }
     let (method, url) = match line.split_once(' ') {
-        Some((method, url)) if !method.contains('\t') && !url.starts_with([' ', '\t']) => {
-            (method, url)
-        }
+        Some((method, url)) if is_method(method) && !url.starts_with([' ', '\t']) => (method, url),
         _ => return Err(LineError::NotOneSpace(Excerpt::of(line))),
     };
     if let Some((_, third)) = url.split_once([' ', '\t']) {
@@ -258,9 +256,11 @@ impl Bodies {
 
 /// vegeta's `^[A-Z]+\s`.
 fn starts_with_method(line: &str) -> bool {
-    line.split_once(char::is_whitespace).is_some_and(|(method, _)| {
-        !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase())
-    })
+    line.split_once(char::is_whitespace).is_some_and(|(word, _)| is_method(word))
+}
+
+fn is_method(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase())
 }
 
 #[cfg(test)]
@@ -384,6 +384,10 @@ mod tests {
             (
                 "GET\thttp://a/",
                 "targets.txt:1: expected one space between method and URL, found `GET\\thttp://a/`",
+            ),
+            (
+                "POS\u{c} http://a/",
+                "targets.txt:1: expected one space between method and URL, found `POS\\u{c} http://a/`",
             ),
             (
                 "GET  http://a/",

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use houseful_load::attack::{self, AttackError, Options, Outcome, Stop};
 use houseful_load::metrics::{Limit, Metrics, Sending};
 use houseful_load::pacer::Pacer;
-use houseful_load::results::Record;
+use houseful_load::results::{Cause, Record};
 use houseful_load::targets::{self, Defaults, Target};
 use server::{Reply, Server};
 
@@ -371,6 +371,21 @@ fn failures_are_records_grouped_by_their_cause() {
         // What the server may have acted on is not sent again.
         assert_eq!((server.requests().len(), outcome.resent), (20, 0), "{error}");
     }
+}
+
+#[test]
+fn a_reset_connection_is_a_cause_of_its_own() {
+    let url = raw_server(|_, mut reader| {
+        // To close without having read everything resets the connection.
+        assert!(!reader.fill_buf().unwrap().is_empty());
+        thread::sleep(Duration::from_millis(50));
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let (records, _) = attack(put_long_body(&dir, &url), pacer("10", 500), &Options::default());
+    for record in &records {
+        assert_eq!(record.cause(), Some(Cause::Reset), "{}", record.error);
+    }
+    assert_eq!(records.len(), 5);
 }
 
 #[test]

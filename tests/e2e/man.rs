@@ -66,7 +66,7 @@ fn every_command_has_a_page_that_says_what_its_help_says() {
         assert!(shown.ends_with(examples.trim_end()), "{name}:\n{shown}");
         for word in help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 4)
         {
-            // Without the value that it may have.
+            // `--lazy[=<true|false>]` is the flag `--lazy`.
             let flag = word.split('[').next().unwrap_or(word);
             let flag = flag.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
             assert!(shown.contains(flag), "{name} does not tell of {flag}");

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
-use std::path::Path;
-use std::process::Output;
 use std::time::Duration;
 
 use super::server::{Reply, Request, Server};
-use super::{OK, attack, results, stderr, write_targets};
+use super::{OK, attack, results, run, stderr, write_targets};
 use crate::support::temp_dir;
 
 fn server() -> Server {
@@ -19,13 +17,6 @@ fn slow_server() -> Server {
         std::thread::sleep(Duration::from_millis(100));
         Reply::bytes(OK)
     })
-}
-
-/// Attacks with these flags; it must succeed.
-fn run(dir: &Path, flags: &[&str]) -> Output {
-    let output = attack(dir, flags).output().unwrap();
-    assert!(output.status.success(), "{flags:?}: {}", stderr(&output));
-    output
 }
 
 fn lines(server: &Server) -> Vec<String> {
@@ -101,9 +92,7 @@ fn max_workers_and_max_connections_bound_what_is_under_way() {
         let server = slow_server();
         write_targets(dir.path(), &format!("GET {}/\n", server.url()));
         let paced = ["-rate=50", "-duration=500ms", "-timeout=0"];
-        // Whether the rate was held is not the question here.
-        let output = attack(dir.path(), &[&paced[..], flags].concat()).output().unwrap();
-        assert!(matches!(output.status.code(), Some(0 | 1)), "{}", stderr(&output));
+        run(dir.path(), &[&paced[..], flags].concat());
         assert_eq!(server.requests().len(), 25, "{flags:?}");
         let opened = server.connections();
         assert!(
@@ -356,7 +345,7 @@ fn lazy_sends_each_target_once() {
     let targets: String = (0..5).map(|n| format!("GET {}/{n}\n", server.url())).collect();
     write_targets(dir.path(), &targets);
     let output = run(dir.path(), &["-rate=20", "-duration=1s", "-lazy"]);
-    assert_eq!(stderr(&output), "the targets ran out after 5 requests\n");
+    assert!(stderr(&output).starts_with("the targets ran out after 5 requests\n"));
     assert_eq!(server.requests().len(), 5);
     run(dir.path(), &["-rate=20", "-duration=1s", "-lazy=false"]);
     assert_eq!(server.requests().len(), 25);

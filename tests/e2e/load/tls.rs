@@ -11,7 +11,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use super::server::{Reply, Server};
-use super::{OK, attack, results, stderr, write_targets};
+use super::{OK, results, run, write_targets};
 use crate::support::{in_repository, temp_dir};
 
 fn file(name: &str) -> String {
@@ -58,8 +58,7 @@ fn server(wants_certificate: bool) -> Server {
 fn errors(dir: &Path, server: &Server, flags: &[&str]) -> Vec<String> {
     write_targets(dir, &format!("GET https://{}/\n", server.authority()));
     let paced = ["-rate=20", "-duration=500ms", "-max-workers=1"];
-    let output = attack(dir, &[&paced, flags].concat()).output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
+    run(dir, &[&paced, flags].concat());
     let results = results(dir);
     assert_eq!(results.len(), 10);
     let mut errors: Vec<_> =
@@ -123,8 +122,7 @@ fn long_bodies_pass_both_ways() {
     let body = "y".repeat(500_000);
     std::fs::write(dir.path().join("body"), &body).unwrap();
     write_targets(dir.path(), &format!("PUT https://{}/\n@body\n", server.authority()));
-    let output = attack(dir.path(), &["-rate=5", "-duration=1s", "-insecure"]).output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
+    run(dir.path(), &["-rate=5", "-duration=1s", "-insecure"]);
     for result in results(dir.path()) {
         assert_eq!(
             (&result["code"], &result["bytes_in"]),

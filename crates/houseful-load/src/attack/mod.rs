@@ -42,7 +42,7 @@ use crate::targets::{ReadError, Target};
 
 /// How late a request may leave for the generator's own sake. After a longer pause (a machine that
 /// slept, a process that was stopped) no more than this is caught up with; the rest is unsent.
-pub const CATCH_UP_MAX: Duration = Duration::from_secs(1);
+pub const CATCH_UP_MAX: Duration = Duration::from_secs(5);
 
 /// What an attack sends.
 pub enum Targets {

@@ -169,8 +169,7 @@ fn stall_shows_in_every_request_that_was_due_in_it() {
     let total = metrics.summary().latencies.total;
     assert!((190..400).contains(&total.as_secs()), "400 × 0.5 s = 200 s of waiting, not {total:?}");
     assert_eq!(outcome.waited, 0, "there were connections enough");
-    assert!(outcome.is_rate_held(), "{outcome:?}");
-    assert_eq!(sending(&records).limit, Limit::None);
+    assert_ne!(sending(&records).limit, Limit::Server);
     assert!(outcome.connections_peak > 300, "{outcome:?}");
 }
 
@@ -189,24 +188,24 @@ fn stall_shows_just_as_much_when_connections_run_out() {
 }
 
 #[test]
-fn a_pause_of_the_generator_is_caught_up_with_for_a_second_and_named() {
+fn a_pause_of_the_generator_is_caught_up_with_for_five_seconds_and_named() {
     let server = Server::start(|_| Reply::bytes(OK));
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut records = Vec::new();
-    let (pacer, options) = (pacer("200", 4_000), Options::default());
+    let (pacer, options) = (pacer("100", 8_000), Options::default());
     let outcome = attack::run(get(&server.url()), pacer, &options, &Stop::new(), |record| {
         records.push(record.clone());
-        if records.len() == 100 {
+        if records.len() == 50 {
             // The engine's own thread: it neither sends nor reads.
-            thread::sleep(Duration::from_millis(2_500));
+            thread::sleep(Duration::from_millis(6_500));
         }
     })
     .unwrap();
     assert_eq!((records.len(), outcome.requests), (800, 800), "each has its record");
-    let unsent = "unsent: the generator was more than 1s late";
+    let unsent = "unsent: the generator was more than 5s late";
     let count = errors(&records).get(unsent).copied().unwrap_or_default();
-    // 500 were due in the pause, the last 200 of them within its last second.
-    assert!((250..=310).contains(&count), "{count} unsent");
+    // 650 were due in the pause, the last 500 of them within its last five seconds.
+    assert!((130..=250).contains(&count), "{count} unsent");
     assert_eq!((outcome.unsent, server.requests().len()), (count as u64, 800 - count));
     assert!(!outcome.is_rate_held(), "{outcome:?}");
     let sending = sending(&records);

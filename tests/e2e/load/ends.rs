@@ -1,7 +1,7 @@
 //! How an attack ends, and what it says meanwhile.
 
 use std::io::Read;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::server::{Reply, Server};
@@ -95,6 +95,27 @@ fn an_interrupt_waits_for_what_is_under_way_and_keeps_it() {
     assert!(results.iter().all(|result| result["code"] == 200), "{results:?}");
     assert_eq!(results.len(), server.requests().len());
     assert_eq!(said, format!("interrupted after {} requests\n", results.len()));
+}
+
+#[test]
+fn an_interrupt_ends_an_attack_that_has_not_begun() {
+    let dir = temp_dir();
+    // Nobody writes a target.
+    let mut attack = attack(dir.path(), &["-targets=-", "-lazy"]);
+    attack.stdin(Stdio::piped());
+    let mut attack = attack.spawn().unwrap();
+    let output = dir.path().join("results.gob");
+    wait_until(PATIENCE, "the attack waits", || output.exists());
+    let status = loop {
+        // The first may come before it listens for signals.
+        let kill = Command::new("kill").args(["-INT", &attack.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        std::thread::sleep(Duration::from_millis(50));
+        if let Some(status) = attack.try_wait().unwrap() {
+            break status;
+        }
+    };
+    assert!(matches!(status.code(), Some(0) | None), "{status}");
 }
 
 #[test]

@@ -20,8 +20,11 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 /// `targets.txt` and its results go to `results.gob`.
 fn attack(dir: &Path, flags: &[&str]) -> Command {
     let mut command = program();
+    let names_targets = flags.iter().any(|flag| flag.starts_with("-targets"));
+    let targets = if names_targets { &[][..] } else { &["-targets=targets.txt"] };
     command
-        .args(["load", "attack", "-targets=targets.txt", "-output=results.gob"])
+        .args(["load", "attack", "-output=results.gob"])
+        .args(targets)
         .args(flags)
         .current_dir(dir)
         .stdin(Stdio::null())

@@ -49,8 +49,7 @@ pub(super) async fn run(
     let endpoints = Endpoints::new(&options.connect_to);
     let dialer = Dialer::new(&options);
     let supply = Supply::new(targets, &endpoints);
-    // What is known already should not cost the first requests their time, nor should a source of
-    // targets that is slow to begin.
+    // What is known already should not cost the first requests their time.
     for endpoint in endpoints.known() {
         if endpoint.is_https() {
             dialer.tls()?;
@@ -58,20 +57,14 @@ pub(super) async fn run(
         let looked_up = dialer.look_up(&endpoint).await;
         looked_up.map_err(|failure| AttackError::Resolve(failure.to_string()))?;
     }
+    let engine = Rc::new(Engine::new(supply, endpoints, dialer, pacer, options));
+    tokio::select! {
+        () = engine.prepare() => {}
+        () = told(&mut level) => {}
+    }
+    engine.start();
     let mut level_now = *level.borrow_and_update();
     let mut may_rise = true;
-    while level_now == Level::Send && supply.is_waiting(&endpoints) {
-        tokio::select! {
-            () = poll_fn(|cx| supply.poll_read(cx, &endpoints)) => {}
-            changed = level.changed(), if may_rise => match changed {
-                Ok(()) => level_now = *level.borrow_and_update(),
-                Err(_) => may_rise = false,
-            }
-        }
-    }
-    let engine = Rc::new(Engine::new(supply, endpoints, dialer, pacer, options));
-    engine.warm_up().await;
-    engine.start();
     let mut done = Vec::new();
     loop {
         if level_now > Level::Send {
@@ -104,6 +97,15 @@ pub(super) async fn run(
                 // Nobody is left to stop us.
                 Err(_) => may_rise = false,
             }
+        }
+    }
+}
+
+/// Waits until the attack is to end early; for ever, if nobody is left to say so.
+async fn told(level: &mut watch::Receiver<Level>) {
+    while *level.borrow_and_update() == Level::Send {
+        if level.changed().await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -189,9 +191,12 @@ impl Engine {
         self.started.get().elapsed()
     }
 
-    /// Opens the connections that are to be there before the first request, as far as the server
-    /// lets us; what it does not, the first requests will tell.
-    async fn warm_up(self: &Rc<Engine>) {
+    /// Waits for the first target and opens the connections that are to be there before the first
+    /// request, as far as the server lets us; what it does not, the first requests will tell.
+    async fn prepare(self: &Rc<Engine>) {
+        while matches!(self.upcoming(), Upcoming::NotYet) {
+            poll_fn(|cx| self.supply.poll_read(cx, &self.endpoints)).await;
+        }
         let first = self.options.connections_first.min(self.options.connections_max.get());
         for number in 0..first {
             if let Upcoming::Ready(aim) = self.supply.upcoming(number as u64, &self.endpoints) {

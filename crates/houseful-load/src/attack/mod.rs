@@ -3,7 +3,8 @@
 //! Open model: a request leaves when the [`Pacer`] says so, whether or not earlier ones were
 //! answered, and its latency counts from that intended time. So a server that stops for a second
 //! shows up in every request that was due in that second, and a generator that falls behind shows
-//! up too, as latency and as [`Record::slip`]; nothing is left out and nothing is skipped.
+//! up too, as latency and as [`Record::slip`]; each request of the plan has its record. What the
+//! generator alone was more than [`CATCH_UP_MAX`] late for is not sent any more, and says so.
 //!
 //! HTTP/1.1 over kept-alive connections, opened on demand. The connection used last is used next,
 //! so a quick server sees few of them. When [`Options::connections_max`] are busy, requests wait
@@ -34,11 +35,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use tls::{Tls, TlsError, TlsFiles};
-
 use crate::pacer::Pacer;
 use crate::results::Record;
 use crate::targets::{ReadError, Target};
+pub use tls::{Tls, TlsError, TlsFiles};
 
 /// How late a request may leave for the generator's own sake. After a longer pause (a machine that
 /// slept, a process that was stopped) no more than this is caught up with; the rest is unsent.

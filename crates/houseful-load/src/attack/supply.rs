@@ -84,11 +84,6 @@ impl Supply {
         }
     }
 
-    /// Whether the first target is still being read.
-    pub(super) fn is_waiting(&self, endpoints: &Endpoints) -> bool {
-        matches!(self.upcoming(0, endpoints), Upcoming::NotYet)
-    }
-
     /// The upcoming target is taken, the next one wanted.
     pub(super) fn advance(&self) {
         if let Inner::Lazy(lazy) = &mut *self.0.borrow_mut() {

@@ -70,6 +70,8 @@ pub(super) fn answer(
 fn verdict(end: &Result<(), End>, tally: &Tally) -> (u16, Vec<String>) {
     let (status, error) = match end {
         Ok(()) => (200, None),
+        // Answered without counts.
+        Err(End::Packed(error)) => (415, Some(error.clone())),
         Err(End::Broken(error)) => (400, Some(error.clone())),
         Err(End::Late(error)) => (408, Some(error.clone())),
         Err(End::TooLarge(error)) => (413, Some(error.clone())),
@@ -86,7 +88,7 @@ fn verdict(end: &Result<(), End>, tally: &Tally) -> (u16, Vec<String>) {
 /// knows how many those are.
 fn unavailable(end: &Result<(), End>, read_to: u64, tally: &Tally) -> Option<(u64, Option<u64>)> {
     match (&tally.unavailable, end) {
-        (None, Ok(()) | Err(End::Broken(_))) => None,
+        (None, Ok(()) | Err(End::Packed(_) | End::Broken(_))) => None,
         (None, Err(_)) => Some((read_to + 1, None)),
         (Some(lines), Ok(())) => Some((*lines.start(), Some(*lines.end()))),
         (Some(lines), Err(_)) => Some((*lines.start(), None)),

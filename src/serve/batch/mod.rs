@@ -14,6 +14,7 @@
 mod answer;
 mod decode;
 mod incoming;
+mod magic;
 mod run;
 mod runs;
 pub(crate) mod split;
@@ -31,7 +32,7 @@ use houseful_store::Arrival;
 use self::decode::Decoder;
 pub(crate) use self::decode::Encoding;
 use self::incoming::{Incoming, WIRE_BYTES_MAX, too_large};
-use self::run::Run;
+use self::run::{End, Run};
 pub(crate) use self::split::Form;
 use self::split::Splitter;
 use self::tally::Tally;
@@ -86,6 +87,7 @@ async fn run(doors: Doors, request: Request) -> Result<Response, Reply> {
     let decoder = Decoder::new(encoding).map_err(|error| Reply::error(503, error))?;
     let mut run = Run {
         incoming: Incoming::new(request.into_body(), doors.stopping),
+        encoding,
         decoder,
         splitter: Splitter::new(form),
         ingest: doors.ingest,
@@ -93,6 +95,9 @@ async fn run(doors: Doors, request: Request) -> Result<Response, Reply> {
         tally: Tally::new(answer != ANSWERS[0]),
     };
     let end = run.run().await;
+    if let Err(End::Packed(error)) = end {
+        return Err(Reply::error(415, error));
+    }
     Ok(answer::answer(end, run.splitter.complete(), run.tally, answer, permit))
 }
 

@@ -6,8 +6,9 @@ use bytes::{Buf, Bytes};
 use houseful_store::Arrival;
 use tokio::task::coop;
 
-use super::decode::{Decoder, Step};
+use super::decode::{Decoder, Encoding, Step};
 use super::incoming::{Incoming, Next};
+use super::magic::{self, Begin};
 use super::split::{Broken, Splitter};
 use super::tally::Tally;
 use super::undecided::Undecided;
@@ -29,6 +30,8 @@ const GATHER: Duration = Duration::from_millis(1);
 /// Why a batch was not read to its end, and what its client is told.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {
+    /// It is packed in a way that its head does not name; nothing of it was taken.
+    Packed(String),
     /// It is broken here; nothing after it was read.
     Broken(String),
     /// It goes past a limit here.
@@ -42,6 +45,7 @@ pub(super) enum End {
 /// A batch that is being read.
 pub(super) struct Run {
     pub(super) incoming: Incoming,
+    pub(super) encoding: Encoding,
     pub(super) decoder: Decoder,
     pub(super) splitter: Splitter,
     pub(super) ingest: Ingest,
@@ -64,12 +68,23 @@ impl Run {
     pub(super) async fn run(&mut self) -> Result<(), End> {
         let mut input = Input::default();
         let mut buffer = Vec::with_capacity(BUFFER_BYTES);
+        let mut has_begun = false;
         loop {
             let filled = self.fill(&mut buffer, &mut input).await;
+            if !has_begun {
+                match Begin::of(&buffer) {
+                    Begin::Packed(name) => {
+                        return Err(End::Packed(magic::refusal(name, self.encoding)));
+                    }
+                    Begin::Unknown if filled == Ok(true) => continue,
+                    Begin::Unknown | Begin::Text => has_begun = true,
+                }
+            }
             self.take(&buffer).await?;
             buffer.drain(..self.splitter.take_rest());
             if !filled.map_err(|end| self.at_line(end))? {
-                return self.finish(&buffer).await;
+                self.finish(&buffer).await?;
+                return self.check_line_ends();
             }
             if self.tally.is_full() {
                 let error = "too many lines to answer each; send fewer, or accept application/json";
@@ -156,12 +171,25 @@ impl Run {
         Ok(())
     }
 
+    /// Refuses a body without the ends of its lines, all of which is one invalid
+    /// line: a client that asks only for 200 would drop all that it sent.
+    fn check_line_ends(&self) -> Result<(), End> {
+        let is_one_line = !self.splitter.is_array() && self.splitter.complete() == 1;
+        if is_one_line && self.tally.may_lack_line_ends {
+            let error = "body: expected an emission a line, found one line of more than one (curl: \
+                         --data-binary keeps the ends of lines, -d drops them)";
+            return Err(End::Broken(error.to_owned()));
+        }
+        Ok(())
+    }
+
     /// The end of a body, with the line in which that happened.
     fn at_line(&self, end: End) -> End {
         let line = self.splitter.complete() + 1;
         match end {
             End::Broken(error) => End::broken(line, &error),
             End::TooLarge(error) => End::TooLarge(format!("line {line}: {error}")),
+            End::Packed(error) => End::Packed(error),
             End::Late(error) => End::Late(format!("line {line}: {error}")),
             End::Stopping => End::Stopping,
         }

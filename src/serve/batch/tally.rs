@@ -33,6 +33,9 @@ pub(super) struct Tally {
     pub(super) invalid: VecDeque<Invalid>,
     invalid_named_max: usize,
     text_bytes: usize,
+    /// A line is more than one emission, as far as one can see: if it is the only
+    /// one, the client's tool has dropped the ends of lines.
+    pub(super) may_lack_line_ends: bool,
     /// The first and the last line that were not acknowledged.
     pub(super) unavailable: Option<RangeInclusive<u64>>,
     /// Why, in the words of the first.
@@ -54,6 +57,7 @@ impl Tally {
             // Where each line has its own answer, only their text is bounded.
             invalid_named_max: if each_line { usize::MAX } else { INVALID_NAMED_MAX },
             text_bytes: 0,
+            may_lack_line_ends: false,
             unavailable: None,
             why: None,
             refusal: None,

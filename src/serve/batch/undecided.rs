@@ -76,6 +76,7 @@ impl<'a> Undecided<'a> {
                 let error = format!("line: expected at most {ELEMENT_BYTES_MAX} bytes");
                 self.ingest.refused().note(Reason::TooLarge, Ids::default(), &[&error]);
                 tally.name(number, vec![error]);
+                tally.may_lack_line_ends = true;
                 self.lines.push(Line { number, state: State::Decided(Fate::TooLong) });
                 return Ok(());
             }
@@ -97,6 +98,7 @@ impl<'a> Undecided<'a> {
                     tally.explain(fault.errors.join("; "));
                     State::Decided(Fate::Unavailable)
                 } else {
+                    tally.may_lack_line_ends |= goes_on(&fault);
                     tally.name(number, fault.errors);
                     State::Decided(Fate::Invalid)
                 }
@@ -191,6 +193,11 @@ fn in_line(mut fault: Fault) -> Fault {
         }
     }
     fault
+}
+
+/// Whether something follows the object of this line.
+fn goes_on(fault: &Fault) -> bool {
+    fault.reason == Reason::Broken && fault.errors[0].contains("trailing characters")
 }
 
 /// Whether an element is no JSON; else it is only no emission.

@@ -1,12 +1,12 @@
 //! Arrays and lines, plain and encoded.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     EACH_LINE, JSON, NDJSON, chunk, chunked_head, counts, gzip, lines, ndjson, post, timed, zstd,
 };
 use crate::support::houseful::Setup;
-use crate::support::http::READINGS;
+use crate::support::http::{READINGS, Response};
 use crate::support::rng::Rng;
 use crate::support::{by_pi, distinct, now_ms, temp_dir};
 
@@ -116,6 +116,93 @@ fn other_types_and_encodings_are_refused() {
     }
     let response = houseful.client().get("/rssi_readings/batch").unwrap();
     assert_eq!((response.status, response.header("allow")), (405, Some("POST")));
+}
+
+#[test]
+fn what_is_not_as_its_head_says_is_refused_as_a_whole() {
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path());
+    let houseful = setup.start();
+    let emissions = timed(0..200, now_ms());
+    let text = ndjson(&emissions);
+    let array = json!(emissions).to_string();
+    assert!(array.len() > 16 << 10, "one line that is too long");
+    let pretty = serde_json::to_string_pretty(&emissions).unwrap();
+    let gzip_again = gzip(gzip(&text));
+    let an_array = "line 1: expected an object a line, found `[`; an array is application/json";
+    let lines =
+        "line 1: expected a JSON array (NDJSON is application/x-ndjson), found `{`".to_owned();
+    let one_line = "body: expected an emission a line, found one line of more than one (curl: \
+                    --data-binary keeps the ends of lines, -d drops them)";
+    let unpacked = |name: &str| format!("body: it is {name}; say Content-Encoding: {name}");
+    let identity = ("Content-Encoding", "identity");
+    let rows: [(&[(&str, &str)], Vec<u8>, u16, String); 11] = [
+        (&[NDJSON], gzip(&text), 415, unpacked("gzip")),
+        (&[JSON, identity], gzip(&array), 415, unpacked("gzip")),
+        (&[], zstd(&text), 415, unpacked("zstd")),
+        (&[JSON], zstd(&array), 415, unpacked("zstd")),
+        (
+            &[NDJSON, ("Content-Encoding", "gzip")],
+            gzip_again,
+            415,
+            "body: unpacked, it is gzip again; pack it once".to_owned(),
+        ),
+        (&[NDJSON], array.into(), 400, an_array.to_owned()),
+        (&[NDJSON], pretty.into(), 400, an_array.to_owned()),
+        (&[NDJSON], format!("\n [{}]", emissions[0]).into(), 400, an_array.replace('1', "2")),
+        (&[JSON], text.clone().into(), 400, lines.clone()),
+        (&[JSON], emissions[0].to_string().into(), 400, lines),
+        (&[NDJSON], text.replace('\n', "").into(), 400, one_line.to_owned()),
+    ];
+    for (headers, body, status, error) in rows {
+        for accept in [&[][..], &[EACH_LINE]] {
+            let response = post(houseful.client(), &[headers, accept].concat(), &body);
+            assert_eq!(response.status, status, "{headers:?} {}", response.text());
+            let last = of_whole(&response);
+            assert_eq!(last["errors"], json!([error]), "{headers:?}");
+        }
+    }
+    // A short line that goes on behind its object, and the only one.
+    let glued = format!("{}{}", emissions[0], emissions[1]);
+    for body in [glued.clone(), format!("{glued}\n")] {
+        let response = post(houseful.client(), &[NDJSON], &body);
+        assert_eq!((response.status, counts(&response)), (400, [0, 0, 1]));
+        assert_eq!(response.json()["errors"], json!([one_line]));
+        let at = emissions[0].to_string().len() + 1;
+        let said = format!("broken JSON: trailing characters at column {at}");
+        assert_eq!(response.json()["invalid"], json!([{"line": 1, "errors": [said]}]));
+    }
+    assert!(setup.export().is_empty(), "nothing of it is taken");
+    // Next to others it is only a line.
+    let response = post(houseful.client(), &[NDJSON], format!("{glued}\n{}\n[]\n", emissions[2]));
+    assert_eq!((response.status, counts(&response)), (200, [1, 0, 2]));
+}
+
+#[test]
+fn a_packed_body_is_known_however_it_comes() {
+    let dir = temp_dir();
+    let houseful = Setup::new(dir.path()).start();
+    let text = ndjson(&timed(0..3, now_ms()));
+    for body in [gzip(&text), zstd(&text)] {
+        let mut client = houseful.client();
+        client.send(chunked_head(&[JSON]).as_bytes()).unwrap();
+        for byte in &body[..body.len().min(10)] {
+            client.send(&chunk(&[*byte])).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(client.read_response().unwrap().status, 415);
+    }
+    // A body that ends before that is known is whatever it was.
+    let response = post(houseful.client(), &[NDJSON], b"\x1f");
+    assert_eq!((response.status, counts(&response)), (200, [0, 0, 1]));
+}
+
+/// The answer to the whole.
+fn of_whole(response: &Response) -> Value {
+    if response.header("content-type") == Some("application/json") {
+        return response.json();
+    }
+    lines(response).pop().unwrap()
 }
 
 #[test]

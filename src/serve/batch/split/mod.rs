@@ -41,7 +41,8 @@ pub(super) enum Found {
     TooLong(u64),
 }
 
-/// The body does not go on as an array does; nothing after it is read.
+/// The body does not go on as an array does, or is one and should not be; nothing
+/// after it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Broken {
     /// The element at which it breaks off.
@@ -111,7 +112,7 @@ impl Splitter {
         match self {
             Splitter::Unknown => Ok(None),
             Splitter::Array(array) => array.next(buffer),
-            Splitter::Lines(lines) => Ok(lines.next(buffer)),
+            Splitter::Lines(lines) => lines.next(buffer),
         }
     }
 
@@ -129,9 +130,9 @@ impl Splitter {
     /// The body ended, in order, after this rest.
     pub(super) fn finish(&mut self, rest: &[u8]) -> Result<Option<Found>, Broken> {
         match self {
-            Splitter::Unknown => Ok(Lines::default().finish(rest)),
+            Splitter::Unknown => Lines::default().finish(rest),
             Splitter::Array(array) => array.finish().map(|()| None),
-            Splitter::Lines(lines) => Ok(lines.finish(rest)),
+            Splitter::Lines(lines) => lines.finish(rest),
         }
     }
 

@@ -105,6 +105,27 @@ fn an_array_that_breaks_off_names_the_element() {
 }
 
 #[test]
+fn lines_that_begin_an_array_are_refused_and_later_ones_are_not() {
+    let long = format!("[{}", "x".repeat(ELEMENT_BYTES_MAX));
+    let rows = [
+        ("[", Some(1)),
+        ("\u{feff} [{}]\n", Some(1)),
+        ("\n \r\n\t[\n{}\n]", Some(3)),
+        (&*long, Some(1)),
+        ("{}\n[]", None),
+        ("x\n[]", None),
+        ("", None),
+    ];
+    for (body, want) in rows {
+        let (found, end) = whole(Some(Form::Lines), body.as_bytes());
+        let broken = end.as_ref().err().map(|broken| broken.line);
+        assert_eq!(broken, want, "{end:?}");
+        assert!(want.is_none() || found.is_empty());
+        check(Some(Form::Lines), body.as_bytes(), &[1]);
+    }
+}
+
+#[test]
 fn too_long_ones_are_skipped_and_counted() {
     let long = "x".repeat(ELEMENT_BYTES_MAX + 1);
     let fits = "x".repeat(ELEMENT_BYTES_MAX);

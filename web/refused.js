@@ -39,7 +39,7 @@ export class Refused {
         el("h3", { text: "Since the start, by reason" }),
         el("table", { class: "reasons", "aria-label": "Refused by reason" }, this.reasons),
       ),
-      el("div", {}, el("h3", { text: "The latest, newest first" }), this.latest),
+      el("div", {}, el("h3", { text: "The latest, newest first" }), el("p", { class: "note", text: "“from” is who connected: behind a proxy, that." }), this.latest),
     );
     this.root = el("section", { "aria-label": "Refused emissions" }, this.none, this.some);
     this.shown = "";
@@ -70,13 +70,20 @@ function reasonRow([reason, n]) {
   );
 }
 
+// Most often first.
+export function reasonsText(refused) {
+  const counted = Object.entries(refused).sort(([, a], [, b]) => b - a);
+  return counted.map(([reason, n]) => `${reason} ${count(n)}`).join(", ");
+}
+
 // Without a `badge_id` it is clear whose it is; null is one that could not be read.
-export function refusalItem({ at, reason, badge_id, pi_id, errors }) {
+export function refusalItem({ at, reason, badge_id, pi_id, from, errors }) {
   const time = el("time", { datetime: at, title: absolute(at), text: dayAndClock(Date.parse(at), now_ms()) });
   const who = el("span", { class: "refusal-who" });
   if (badge_id === null) who.append("badge unknown, ");
   else if (badge_id !== undefined) who.append("badge ", el("a", { href: badgeLink(badge_id), text: badge_id }), ", ");
   who.append(pi_id != null ? `Pi ${pi_id}` : "Pi unknown");
+  if (from != null) who.append(`, from ${from}`);
   const why = el("ul", {}, ...errors.map((text) => el("li", { text })));
   return el("li", {}, time, " ", el("b", { text: reason }), " ", who, why);
 }

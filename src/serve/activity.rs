@@ -69,6 +69,7 @@ fn latest(pulse: &Pulse) -> Vec<Value> {
             "reason": refusal.reason.word(),
             "badge_id": refusal.ids.badge_id,
             "pi_id": refusal.ids.pi_id,
+            "from": refusal.peer.0.map(|ip| ip.to_string()),
             "errors": refusal.errors,
         })
     };

@@ -1,5 +1,6 @@
 //! Bytes of one emission to an answer. Both doors for single POSTs end here.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use houseful_model::emission::HeardFault;
@@ -23,9 +24,16 @@ const RELEASED: Millis = Millis(1_795_478_400_000);
 /// as far as a reading may be ahead of it.
 const BEHIND_NEWEST_MS_MAX: i64 = 60_000;
 
+/// Who is at the other end of a connection: behind a proxy, that. What a client
+/// says of itself in a header is not believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Peer(pub(crate) Option<IpAddr>);
+
 /// Takes emissions for a store.
 #[derive(Clone)]
 pub(crate) struct Ingest {
+    /// Where they come from.
+    peer: Peer,
     store: Arc<Store>,
     refused: Arc<Refused>,
     pulse: Arc<Pulse>,
@@ -45,6 +53,7 @@ pub(crate) struct Queued {
     outcome: oneshot::Receiver<Outcome>,
     /// Whose it is, and where to say so if the writer refuses it.
     ids: Ids<'static>,
+    peer: Peer,
     refused: Arc<Refused>,
 }
 
@@ -55,7 +64,7 @@ impl Queued {
             |_| Outcome::Refused(Refusal::Failed("the writer ended, see the log".to_owned()));
         let outcome = self.outcome.await.unwrap_or_else(gone);
         if let Outcome::Refused(refusal) = &outcome {
-            self.refused.note(reason_of(refusal), self.ids, &[refusal.to_string()]);
+            self.refused.note(reason_of(refusal), self.ids, self.peer, &[refusal.to_string()]);
         }
         Reply::of(&outcome)
     }
@@ -73,14 +82,24 @@ impl Ingest {
     pub(crate) fn new(store: Arc<Store>) -> Ingest {
         let refused = Arc::<Refused>::default();
         let pulse = Arc::new(Pulse::new(store.clone(), refused.clone()));
-        Ingest { store, refused, pulse }
+        Ingest { peer: Peer::default(), store, refused, pulse }
+    }
+
+    /// The same, for what comes from this peer.
+    pub(crate) fn of(&self, peer: Peer) -> Ingest {
+        Ingest { peer, ..self.clone() }
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.store
     }
 
-    /// What was not acknowledged; whoever refuses an emission notes it here.
+    /// Notes an emission that was refused.
+    pub(crate) fn note<T: AsRef<str>>(&self, reason: Reason, ids: Ids<'_>, errors: &[T]) {
+        self.refused.note(reason, ids, self.peer, errors);
+    }
+
+    /// What was not acknowledged.
     pub(crate) fn refused(&self) -> &Refused {
         &self.refused
     }
@@ -109,7 +128,7 @@ impl Ingest {
     /// Refuses an emission by its request, without a look at whose it is.
     pub(crate) fn refuse(&self, reply: Reply) -> Answer {
         let reason = Reason::of_request(reply.status);
-        self.refused.note(reason, Ids::default(), &reply.said());
+        self.note(reason, Ids::default(), &reply.said());
         Answer::Now(reply)
     }
 
@@ -118,7 +137,7 @@ impl Ingest {
         let (emission, t) = match self.check(body, arrival) {
             Ok(checked) => checked,
             Err(fault) => {
-                self.refused.note(fault.reason, Ids::read(body), &fault.errors);
+                self.note(fault.reason, Ids::read(body), &fault.errors);
                 return Answer::Now(fault.reply());
             }
         };
@@ -126,11 +145,11 @@ impl Ingest {
         match self.store.submit(emission, t, arrival) {
             Submitted::Duplicate => Answer::Now(Reply::duplicate()),
             Submitted::Queued(outcome) => {
-                let refused = self.refused.clone();
-                Answer::Later(Queued { outcome, ids: ids.into_owned(), refused })
+                let (ids, refused) = (ids.into_owned(), self.refused.clone());
+                Answer::Later(Queued { outcome, ids, peer: self.peer, refused })
             }
             Submitted::Refused(refusal) => {
-                self.refused.note(reason_of(&refusal), ids, &[refusal.to_string()]);
+                self.note(reason_of(&refusal), ids, &[refusal.to_string()]);
                 Answer::Now(Reply::refused(&refusal))
             }
         }

@@ -79,7 +79,7 @@ pub(crate) async fn accept<F>(
     permits: Arc<Semaphore>,
     connections_max: usize,
     mut stopping: impl Future<Output = ()> + Unpin,
-    serve: impl Fn(TcpStream) -> F,
+    serve: impl Fn(TcpStream, SocketAddr) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -89,8 +89,8 @@ pub(crate) async fn accept<F>(
             accepted = accept_one(&listener, &permits, &mut trouble) => accepted,
             () = &mut stopping => return,
         };
-        if let Some((stream, permit)) = accepted {
-            let connection = serve(stream);
+        if let Some((stream, peer, permit)) = accepted {
+            let connection = serve(stream, peer);
             tokio::spawn(async move {
                 connection.await;
                 drop(permit);
@@ -103,13 +103,13 @@ async fn accept_one(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
     trouble: &mut Trouble,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     if permits.available_permits() == 0 {
         trouble.begins("every connection is taken; new ones wait for one to close");
     }
     let permit = permits.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => {
+        Ok((stream, peer)) => {
             // Not at the first free one, or it would begin and end all the time.
             if permits.available_permits() > trouble.connections_max / 8 {
                 trouble.ends();
@@ -118,7 +118,7 @@ async fn accept_one(
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "a connection went before it came");
             }
-            Some((stream, permit))
+            Some((stream, peer, permit))
         }
         Err(error) if is_connections_own(&error) => None,
         Err(error) => {

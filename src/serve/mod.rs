@@ -45,7 +45,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use self::connections::Connections;
 use self::front::Front;
 use self::host::HostRule;
-use self::ingest::Ingest;
+use self::ingest::{Ingest, Peer};
 use self::router::{Doors, Router};
 use crate::config::ServeConfig;
 use crate::log;
@@ -180,7 +180,9 @@ async fn accept(
         // A lost sender means that the collector ends, too.
         drop(stopping.wait_for(|stopping| *stopping).await);
     });
-    let serve = |stream| front.clone().serve(stream);
+    let serve = |stream, peer: SocketAddr| {
+        front.clone().serve(stream, Peer(Some(peer.ip().to_canonical())))
+    };
     listen::accept(listener, permits, connections_max, stopped, serve).await;
 }
 

@@ -43,8 +43,8 @@ macro_rules! modules {
 
 /// In the order of running: each after those that it imports from.
 const MODULES: &[Module] = &modules![
-    dom text clock poll route status figures chart activity sparkline heard table list refresh
-    badges pis refused feed history badge main
+    dom text clock poll route status figures chart activity sparkline heard refused table list
+    refresh badges pis feed history badge main
 ];
 
 /// What stands in the document for the files that it is joined with.

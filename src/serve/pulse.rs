@@ -307,6 +307,7 @@ mod tests {
     use houseful_store::Options;
 
     use super::*;
+    use crate::serve::ingest::Peer;
 
     fn pulse() -> (tempfile::TempDir, Pulse) {
         let dir = tempfile::tempdir().unwrap();
@@ -319,7 +320,9 @@ mod tests {
     fn a_second_holds_what_came_since_the_last_look() {
         let (_dir, pulse) = pulse();
         let refuse = |n: u64| {
-            (0..n).for_each(|_| pulse.refused.note(Reason::Invalid, Ids::default(), &["wrong"]))
+            (0..n).for_each(|_| {
+                pulse.refused.note(Reason::Invalid, Ids::default(), Peer::default(), &["wrong"])
+            })
         };
         refuse(2);
         pulse.answered(400, Instant::now());

@@ -17,6 +17,7 @@ use houseful_store::wall_clock;
 
 use self::whose::Whose;
 pub(crate) use self::whose::{Last, RefusedOf};
+use super::ingest::Peer;
 
 /// How many of the latest are kept with their text.
 pub(crate) const LATEST_MAX: usize = 50;
@@ -131,6 +132,8 @@ pub(crate) struct Refusal {
     pub(crate) reason: Reason,
     /// Its badge and Pi, as far as they could be read.
     pub(crate) ids: Ids<'static>,
+    /// Who sent it.
+    pub(crate) peer: Peer,
     /// What was wrong, shortened.
     pub(crate) errors: Vec<String>,
 }
@@ -161,12 +164,18 @@ impl Default for Refused {
 impl Refused {
     /// Notes an emission that was refused: the one way in, for every door. Its
     /// ids come from the emission or, if it is none, from its body.
-    pub(crate) fn note<T: AsRef<str>>(&self, reason: Reason, ids: Ids<'_>, errors: &[T]) {
+    pub(crate) fn note<T: AsRef<str>>(
+        &self,
+        reason: Reason,
+        ids: Ids<'_>,
+        peer: Peer,
+        errors: &[T],
+    ) {
         self.totals[reason as usize].fetch_add(1, Ordering::Relaxed);
         let at = wall_clock();
         self.whose.note(at, self.mono_ms(), reason, &ids, errors);
         let errors = errors.iter().take(ERRORS_MAX).map(|error| shortened(error.as_ref()));
-        let refusal = Refusal { at, reason, ids: ids.into_owned(), errors: errors.collect() };
+        let refusal = Refusal { at, reason, ids: ids.into_owned(), peer, errors: errors.collect() };
         let mut latest = self.lock_latest();
         let oldest = (latest.len() == LATEST_MAX).then(|| latest.pop_front());
         latest.push_back(refusal);
@@ -238,7 +247,7 @@ mod tests {
         for (place, reason) in Reason::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, place);
             for _ in 0..=place {
-                refused.note(reason, ids("b", "p"), &["why"]);
+                refused.note(reason, ids("b", "p"), Peer::default(), &["why"]);
             }
         }
         for (place, reason) in Reason::ALL.into_iter().enumerate() {
@@ -253,7 +262,8 @@ mod tests {
     fn the_latest_are_kept_newest_first() {
         let refused = Refused::default();
         for n in 0..60 {
-            refused.note(Reason::Invalid, Ids::default(), &[format!("error {n}")]);
+            let error = format!("error {n}");
+            refused.note(Reason::Invalid, Ids::default(), Peer::default(), &[error]);
         }
         let latest = refused.latest();
         assert_eq!(latest.len(), LATEST_MAX);
@@ -268,7 +278,8 @@ mod tests {
         let error = "ü".repeat(5_000);
         for n in 0..30_000 {
             let (badge_id, pi_id) = (format!("badge {n}"), format!("pi {n}"));
-            refused.note(Reason::Invalid, ids(&badge_id, &pi_id), &[&error; 100]);
+            let ids = ids(&badge_id, &pi_id);
+            refused.note(Reason::Invalid, ids, Peer::default(), &[&error; 100]);
         }
         assert_eq!(refused.of_badge("badge 29999").counts.iter().sum::<u64>(), 1);
         assert_eq!(refused.of_badge("badge 0"), RefusedOf::default(), "the longest unseen went");

@@ -25,7 +25,7 @@ use super::chunks::{Chunks, Sender};
 use super::connections::Connections;
 use super::feed::{self, Feeds};
 use super::front::{BODY_MAX, INGEST_PATH, WRITE_MAX, linger};
-use super::ingest::{BODY_BYTES_MAX, Ingest};
+use super::ingest::{BODY_BYTES_MAX, Ingest, Peer};
 use super::parameters::shown;
 use super::reply::Reply;
 use super::requests::{self, Requests};
@@ -69,6 +69,11 @@ impl Doors {
             connections,
             requests: Arc::default(),
         }
+    }
+
+    /// For what comes with this request.
+    pub(crate) fn ingest_of(&self, request: &Request) -> Ingest {
+        self.ingest.of(request.extensions().get().copied().unwrap_or_default())
     }
 
     /// Lists that are being read.
@@ -157,10 +162,15 @@ impl Router {
     }
 
     /// Serves the one request that `stream` begins with; its head arrived at
-    /// `arrival`. Then closes the connection. With `half_close`, a client that
+    /// `arrival`, from `peer`. Then closes the connection. With `half_close`, a client that
     /// shuts its side is still answered.
-    pub(crate) async fn serve_one<S>(&self, stream: S, arrival: Arrival, half_close: bool)
-    where
+    pub(crate) async fn serve_one<S>(
+        &self,
+        stream: S,
+        arrival: Arrival,
+        peer: Peer,
+        half_close: bool,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut stream = TimeoutStream::new(stream);
@@ -168,6 +178,7 @@ impl Router {
         let routes = TowerToHyperService::new(self.routes.clone());
         let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(arrival);
+            request.extensions_mut().insert(peer);
             let routes = routes.clone();
             async move { hyper::service::Service::call(&routes, request).await }
         });
@@ -209,7 +220,7 @@ impl IntoResponse for Reply {
 async fn post(State(doors): State<Doors>, request: Request) -> Reply {
     let arrival = request.extensions().get::<Arrival>().copied();
     let arrival = arrival.unwrap_or_else(|| doors.ingest.arrival());
-    let ingest = doors.ingest;
+    let ingest = doors.ingest_of(&request);
     let answer = match body(request).await {
         Ok(body) => ingest.post(&body, arrival),
         Err(reply) => ingest.refuse(reply),

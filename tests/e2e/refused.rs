@@ -74,7 +74,8 @@ fn by_its_request_alone() {
         counts[reason] = json!(counts[reason].as_u64().unwrap_or(0) + 1);
         let activity = activity(&houseful);
         let latest = &activity["refused_latest"][0];
-        let want = json!({"at": latest["at"], "reason": reason, "badge_id": null, "pi_id": null, "errors": [error]});
+        let want = json!({"at": latest["at"], "reason": reason, "badge_id": null, "pi_id": null,
+            "from": "127.0.0.1", "errors": [error]});
         assert_eq!(*latest, want, "{shown}");
         assert_eq!(activity["refused_by_reason"][reason], counts[reason], "{shown}");
     }
@@ -158,5 +159,6 @@ fn by_the_writer_after_the_client_hung_up() {
     let ids = ["badge_2", "badge_3"].map(|id| json!(id));
     let latest = activity(&houseful)["refused_latest"].as_array().unwrap().clone();
     assert!(latest.iter().all(|refusal| ids.contains(&refusal["badge_id"])), "{latest:?}");
+    assert!(latest.iter().all(|refusal| refusal["from"] == "127.0.0.1"), "{latest:?}");
     assert_eq!(latest.len(), 2);
 }

@@ -78,6 +78,7 @@ pub(crate) async fn post(State(doors): State<Doors>, request: Request) -> Respon
 async fn run(doors: Doors, request: Request) -> Result<Response, Reply> {
     let arrival = request.extensions().get::<Arrival>().copied();
     let arrival = arrival.unwrap_or_else(|| doors.ingest.arrival());
+    let ingest = doors.ingest_of(&request);
     let Wanted { form, encoding, answer } = Wanted::read(request.headers())?;
     let weight = if encoding == Encoding::Zstd { ZSTD_WEIGHT } else { 1 };
     let permit = tokio::time::timeout(TURN_MAX, doors.batches.acquire_many_owned(weight)).await;
@@ -90,7 +91,7 @@ async fn run(doors: Doors, request: Request) -> Result<Response, Reply> {
         encoding,
         decoder,
         splitter: Splitter::new(form),
-        ingest: doors.ingest,
+        ingest,
         arrival,
         tally: Tally::new(answer != ANSWERS[0]),
     };

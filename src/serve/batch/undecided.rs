@@ -74,7 +74,7 @@ impl<'a> Undecided<'a> {
         let (number, bytes, checked) = match found {
             Found::TooLong(number) => {
                 let error = format!("line: expected at most {ELEMENT_BYTES_MAX} bytes");
-                self.ingest.refused().note(Reason::TooLarge, Ids::default(), &[&error]);
+                self.ingest.note(Reason::TooLarge, Ids::default(), &[&error]);
                 tally.name(number, vec![error]);
                 tally.may_lack_line_ends = true;
                 self.lines.push(Line { number, state: State::Decided(Fate::TooLong) });
@@ -89,7 +89,7 @@ impl<'a> Undecided<'a> {
             Ok((emission, t)) => self.submit(Held { bytes, emission, t }, true, tally).await,
             Err(fault) => {
                 let fault = in_line(fault);
-                self.ingest.refused().note(fault.reason, Ids::read(bytes), &fault.errors);
+                self.ingest.note(fault.reason, Ids::read(bytes), &fault.errors);
                 if is_array && breaks_off(bytes, &fault) {
                     return Err(End::broken(number, &fault.errors.join("; ")));
                 }
@@ -170,7 +170,7 @@ impl<'a> Undecided<'a> {
 
     fn refuse(&self, refusal: Refusal, bytes: &[u8], tally: &mut Tally) -> State<'a> {
         let error = refusal.to_string();
-        self.ingest.refused().note(reason_of(&refusal), Ids::read(bytes), &[&error]);
+        self.ingest.note(reason_of(&refusal), Ids::read(bytes), &[&error]);
         tally.explain(error);
         tally.refusal.get_or_insert(refusal);
         State::Decided(Fate::Unavailable)

@@ -36,7 +36,7 @@ pub(crate) use self::rewind::Rewind;
 use self::wire_in::{Input, Wake};
 use super::feed;
 use super::host::HostRule;
-use super::ingest::{Answer, Ingest};
+use super::ingest::{Answer, Ingest, Peer};
 use super::reply::{After, Reply};
 use super::router::Router;
 
@@ -87,10 +87,11 @@ impl Front {
     ///
     /// A lost connection is the client's affair: whatever was queued for it is
     /// stored all the same.
-    pub(crate) async fn serve<S>(self, mut stream: S)
+    pub(crate) async fn serve<S>(mut self, mut stream: S, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        self.ingest = self.ingest.of(peer);
         let mut input = Input::new(self.ingest.clone(), self.stopping.clone());
         match self.requests(&mut stream, &mut input).await {
             End::Close => {}
@@ -100,7 +101,7 @@ impl Front {
                 let is_feed = feed::is_asked_for(&rest);
                 let stream = Rewind::new(rest, stream);
                 tokio::select! {
-                    () = self.router.serve_one(stream, arrival, !is_feed) => {}
+                    () = self.router.serve_one(stream, arrival, peer, !is_feed) => {}
                     () = feed::overdue(self.stopping), if is_feed => {}
                 }
             }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::Front;
 use crate::serve::connections::Connections;
 use crate::serve::host::HostRule;
-use crate::serve::ingest::Ingest;
+use crate::serve::ingest::{Ingest, Peer};
 use crate::serve::router::{Doors, Router};
 
 /// What lies between client and server; small, so that both must wait.
@@ -85,7 +85,7 @@ impl Bench {
 
     async fn run(&self, bytes: &[u8], splits: &[u8], then: Then) -> Vec<Seen> {
         let before = self.newest_id().await;
-        let serve = |stream| self.front.clone().serve(stream);
+        let serve = |stream| self.front.clone().serve(stream, Peer::default());
         let out = exchange(serve, bytes, splits, then).await;
         let after = self.newest_id().await;
         let answers = parse(&out);

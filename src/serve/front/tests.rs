@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
+use super::super::ingest::Peer;
 use super::oracle::{Bench, Seen, Then, exchange, parse};
 
 /// Longer than any conversation takes: its pauses and time limits cost nothing,
@@ -430,7 +431,7 @@ fn a_feed_outlives_every_limit() {
     within_time(|| async {
         let bench = Bench::new();
         let (mut client, server) = duplex(4096);
-        tokio::spawn(bench.front.clone().serve(server));
+        tokio::spawn(bench.front.clone().serve(server, Peer::default()));
         client.write_all(b"GET /feed HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         let mut seen = String::new();
         let mut read_until = async |what: &str, times: usize| {

@@ -118,6 +118,9 @@ fn other_types_and_encodings_are_refused() {
     assert_eq!((response.status, response.header("allow")), (405, Some("POST")));
 }
 
+/// Headers and body of a batch; status and error of its answer.
+type Refused<'a> = (&'a [(&'a str, &'a str)], Vec<u8>, u16, String);
+
 #[test]
 fn what_is_not_as_its_head_says_is_refused_as_a_whole() {
     let dir = temp_dir();
@@ -136,7 +139,7 @@ fn what_is_not_as_its_head_says_is_refused_as_a_whole() {
                     --data-binary keeps the ends of lines, -d drops them)";
     let unpacked = |name: &str| format!("body: it is {name}; say Content-Encoding: {name}");
     let identity = ("Content-Encoding", "identity");
-    let rows: [(&[(&str, &str)], Vec<u8>, u16, String); 11] = [
+    let rows: [Refused; 11] = [
         (&[NDJSON], gzip(&text), 415, unpacked("gzip")),
         (&[JSON, identity], gzip(&array), 415, unpacked("gzip")),
         (&[], zstd(&text), 415, unpacked("zstd")),

@@ -95,7 +95,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         ))?;
         return Ok(ExitCode::FAILURE);
     }
-    let is_right = check.is_right(summary.payloads);
+    let is_right = check.is_right();
     print(format_args!("{}\n", verdict(is_right)))?;
     if let Some(collector) = staying {
         // Every answer was kept until here.

@@ -8,6 +8,7 @@ use houseful_load::pacer::Pacer;
 use houseful_load::plan::Summary;
 use houseful_load::targets::Target;
 
+use super::check::counted;
 use super::collector::Collector;
 use super::print;
 
@@ -46,6 +47,6 @@ pub(super) fn stay(
         std::thread::sleep(LOOK);
     }
     collector.stop()?;
-    let answers: Vec<_> = codes.iter().map(|(code, count)| format!("{count} × {code}")).collect();
+    let answers: Vec<_> = codes.iter().map(|(code, count)| counted(*code, *count)).collect();
     print(format_args!("stayed       {}: {}\n", codes.values().sum::<u64>(), answers.join(", ")))
 }

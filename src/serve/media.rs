@@ -67,14 +67,22 @@ fn read_type(content_type: &[u8]) -> Option<Media> {
 
 fn refuse_type(content_type: &[u8], expected: &str) -> Reply {
     let found = std::str::from_utf8(content_type).unwrap_or("bytes that are not text");
-    let error = format!("content-type: expected {expected}, found {}", found.escape_default());
+    let error = format!("content-type: expected {expected}, found {}", shown(found));
     Reply::error(415, error).closing()
 }
 
 fn refuse_encoding(content_encoding: &[u8], expected: &str) -> Reply {
     let found = String::from_utf8_lossy(content_encoding);
-    let error = format!("content-encoding: expected {expected}, found {}", found.escape_default());
+    let error = format!("content-encoding: expected {expected}, found {}", shown(&found));
     Reply::error(415, error).closing()
+}
+
+/// A header's value in an error; an empty value is there, and says nothing.
+fn shown(value: &str) -> String {
+    match value.trim() {
+        "" => "an empty value".to_owned(),
+        value => value.escape_default().to_string(),
+    }
 }
 
 /// Refuses a `Content-Encoding`: one emission is not worth it.
@@ -122,6 +130,17 @@ mod tests {
         }
         for media in bad {
             assert_eq!(check_type(media.as_bytes()).map_err(|r| r.status), Err(415), "{media}");
+        }
+    }
+
+    #[test]
+    fn an_empty_header_is_called_empty() {
+        let error = |reply: Reply| reply.said().concat();
+        for empty in [&b""[..], b" "] {
+            let by_type = error(check_type(empty).unwrap_err());
+            assert_eq!(by_type, "content-type: expected application/json, found an empty value");
+            let by_encoding = error(check_encoding(empty).unwrap_err());
+            assert_eq!(by_encoding, "content-encoding: expected none, found an empty value");
         }
     }
 

@@ -54,8 +54,8 @@ pub(crate) enum Command {
 /// finishing what it took.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each flag can also be a variable (HOUSEFUL_LISTEN, HOUSEFUL_STORE and so on; several listeners
-are separated by commas there, and HOUSEFUL_INSECURE_NO_AUTH wants `true`), or stand in a file.
+Each flag can also be a variable (HOUSEFUL_LISTEN, HOUSEFUL_STORE and so on; several listeners \
+are separated by commas there, and HOUSEFUL_INSECURE_NO_AUTH wants `true`), or stand in a file. \
 A flag comes before a variable, a variable before the file. `houseful config` tells what counts.
 
 Examples:
@@ -97,7 +97,7 @@ pub(crate) struct ConfigArgs {
 /// -, @, a tab or a line break), or that begins with ', has a ' in front.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The store can also be named by HOUSEFUL_STORE or in a file of settings. A -wal and a -shm that are
+The store can also be named by HOUSEFUL_STORE or in a file of settings. A -wal and a -shm that are \
 left beside the store of a stopped collector are SQLite's, and harmless; leave them there.
 
 Examples:
@@ -143,12 +143,12 @@ pub(crate) enum ExportFormat {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Formats:
-  ndjson       one emission with heard_at a line, as `houseful export` writes and a Pi posts them
-  csv          as `houseful export --format csv` writes it, and not as a spreadsheet changed it
-  stethoscope  the predecessor's SQLite database; its table rssi_readings tells local times
+  ndjson       one emission with heard_at a line, as an export and a Pi have them
+  csv          as `houseful export --format csv` wrote it, before any spreadsheet
+  stethoscope  the predecessor's SQLite database, whose rssi_readings are local time
 
-The windows say what a copy is, so give the collector's own: these settings come from the environment
-and a file of settings, too.
+The windows say what a copy is, so give the collector's own: these settings come from the \
+environment and a file of settings, too.
 
 Examples:
   houseful export | houseful import - --format ndjson --store sqlite:copy.db

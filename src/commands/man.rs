@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Command, CommandFactory};
+use clap::{Arg, ArgAction, Command, CommandFactory};
 use clap_mangen::Man;
-use clap_mangen::roff::{Roff, roman};
+use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 use crate::cli::{Cli, ManArgs};
 
@@ -49,7 +49,7 @@ fn page(command: &Command, man: &Man) -> std::io::Result<Vec<u8>> {
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
+    synopsis(command).to_writer(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
     if command.has_subcommands() {
@@ -68,6 +68,48 @@ fn page(command: &Command, man: &Man) -> std::io::Result<Vec<u8>> {
     }
     end.to_writer(&mut page)?;
     Ok(page)
+}
+
+/// How the command is called, with each flag's value, which
+/// `Man::render_synopsis_section` leaves out.
+fn synopsis(command: &Command) -> Roff {
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    let mut line = vec![bold(name)];
+    let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    let (files, flags): (Vec<_>, Vec<_>) = shown.partition(|arg| arg.is_positional());
+    for arg in flags.into_iter().chain(files) {
+        let (left, right) = if arg.is_required_set() { ("", "") } else { ("[", "]") };
+        line.push(roman(format!(" {left}")));
+        if let Some(short) = arg.get_short() {
+            line.extend([bold(format!("-{short}")), roman("|")]);
+        }
+        if let Some(long) = arg.get_long() {
+            line.push(bold(format!("--{long}")));
+        }
+        if arg.get_action().takes_values() {
+            line.extend(value(arg));
+        }
+        let more = if matches!(arg.get_action(), ArgAction::Append) { "..." } else { "" };
+        line.push(roman(format!("{right}{more}")));
+    }
+    if command.has_subcommands() {
+        line.extend([roman(" "), italic("COMMAND")]);
+    }
+    let mut synopsis = Roff::default();
+    synopsis.control("SH", ["SYNOPSIS"]);
+    synopsis.text(line);
+    synopsis
+}
+
+/// What follows a flag, or stands for itself.
+fn value(arg: &Arg) -> Vec<Inline> {
+    let names = arg.get_value_names().unwrap_or_default().join(" ");
+    let is_optional = arg.get_num_args().is_some_and(|count| count.min_values() == 0);
+    match (arg.is_positional(), is_optional) {
+        (true, _) => vec![italic(names)],
+        (false, false) => vec![roman(" "), italic(names)],
+        (false, true) => vec![roman("[="), italic(names), roman("]")],
+    }
 }
 
 /// A table keeps its lines; text is filled.

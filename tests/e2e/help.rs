@@ -58,6 +58,30 @@ fn help_reads_as_reviewed() {
     }
 }
 
+/// Text is broken where the terminal ends, and nowhere else.
+#[test]
+fn help_fills_the_terminal() {
+    for (command, columns) in COMMANDS.iter().flat_map(|command| [(command, 80), (command, 98)]) {
+        let output = Command::new(env!("CARGO_BIN_EXE_houseful"))
+            .args(*command)
+            .arg("--help")
+            .env("COLUMNS", columns.to_string())
+            .output()
+            .unwrap();
+        let help = String::from_utf8(output.stdout).unwrap();
+        let (text, _) = help.rsplit_once("Examples:\n").unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for pair in lines.windows(2) {
+            let is_text = |line: &str| line.starts_with(|c: char| !c.is_whitespace());
+            if is_text(pair[0]) && is_text(pair[1]) {
+                let next = pair[1].split(' ').next().unwrap_or_default().chars().count();
+                let broken_at = pair[0].chars().count();
+                assert!(broken_at + 1 + next > columns, "{command:?} at {columns}: {}", pair[0]);
+            }
+        }
+    }
+}
+
 #[test]
 fn every_example_of_every_help_works() {
     if !shell::has_own_network() || !require("/usr/bin/sqlite3", "sqlite3") {

@@ -17,7 +17,8 @@ fn page_name(command: &[&str]) -> String {
 fn text(page: &str) -> String {
     let shown = page.lines().filter(|line| !line.starts_with('.') && !line.starts_with('\''));
     let shown = shown.collect::<Vec<_>>().join("\n");
-    shown.replace("\\-", "-").replace("\\&", "").replace("\\fR", "").replace("\\fB", "")
+    let unmarked = ["\\&", "\\fR", "\\fB", "\\fI"];
+    unmarked.iter().fold(shown.replace("\\-", "-"), |text, mark| text.replace(mark, ""))
 }
 
 #[test]
@@ -70,6 +71,12 @@ fn every_command_has_a_page_that_says_what_its_help_says() {
             let flag = word.split('[').next().unwrap_or(word);
             let flag = flag.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
             assert!(shown.contains(flag), "{name} does not tell of {flag}");
+        }
+        let synopsis = text(page.split_once(".SH SYNOPSIS\n").unwrap().1.lines().next().unwrap());
+        for usage in help.lines().filter_map(|line| line.trim_start().strip_prefix("--")) {
+            let usage = usage.split("  ").next().unwrap_or_default().trim_end_matches("...");
+            let usage = usage.replace(['<', '>'], "");
+            assert!(synopsis.contains(&format!("--{usage}")), "{name}: --{usage} in `{synopsis}`");
         }
     }
 }

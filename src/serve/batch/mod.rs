@@ -27,6 +27,7 @@ use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use houseful_model::wire::Ids;
 use houseful_store::Arrival;
 
 use self::decode::Decoder;
@@ -36,6 +37,7 @@ use self::run::{End, Run};
 pub(crate) use self::split::Form;
 use self::split::Splitter;
 use self::tally::Tally;
+use super::refused::Reason;
 use super::reply::Reply;
 use super::router::Doors;
 use super::{accept, media};
@@ -79,11 +81,17 @@ async fn run(doors: Doors, request: Request) -> Result<Response, Reply> {
     let arrival = request.extensions().get::<Arrival>().copied();
     let arrival = arrival.unwrap_or_else(|| doors.ingest.arrival());
     let ingest = doors.ingest_of(&request);
-    let Wanted { form, encoding, answer } = Wanted::read(request.headers())?;
+    let Wanted { form, encoding, answer } =
+        Wanted::read(request.headers()).inspect_err(|reply| {
+            let reason = Reason::of_request(reply.status);
+            ingest.note(reason, Ids::default(), &reply.said());
+        })?;
     let weight = if encoding == Encoding::Zstd { ZSTD_WEIGHT } else { 1 };
     let permit = tokio::time::timeout(TURN_MAX, doors.batches.acquire_many_owned(weight)).await;
     let Ok(Ok(permit)) = permit else {
-        return Err(Reply::error(503, "too many batches are being read"));
+        let error = "too many batches are being read";
+        ingest.note(Reason::QueueFull, Ids::default(), &[error]);
+        return Err(Reply::error(503, error));
     };
     let decoder = Decoder::new(encoding).map_err(|error| Reply::error(503, error))?;
     let mut run = Run {

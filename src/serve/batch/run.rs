@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use houseful_model::wire::Ids;
 use houseful_store::Arrival;
 use tokio::task::coop;
 
@@ -13,6 +14,7 @@ use super::split::{Broken, Splitter};
 use super::tally::Tally;
 use super::undecided::Undecided;
 use crate::serve::ingest::Ingest;
+use crate::serve::refused::Reason;
 
 /// The largest body once it is decoded, in bytes.
 const DECODED_BYTES_MAX: u64 = 1 << 30;
@@ -64,8 +66,18 @@ impl Run {
     /// Reads all of it and has each line decided.
     ///
     /// # Errors
-    /// Why it was not read to its end. What was read before is decided.
+    /// Why it was not read to its end. What was read before is decided; the rest
+    /// counts as one emission that was refused.
     pub(super) async fn run(&mut self) -> Result<(), End> {
+        let end = self.read().await;
+        if let Some((reason, error)) = end.as_ref().err().and_then(End::refusal) {
+            self.ingest.note(reason, Ids::default(), &[error]);
+        }
+        end?;
+        self.check_line_ends()
+    }
+
+    async fn read(&mut self) -> Result<(), End> {
         let mut input = Input::default();
         let mut buffer = Vec::with_capacity(BUFFER_BYTES);
         let mut has_begun = false;
@@ -83,8 +95,7 @@ impl Run {
             self.take(&buffer).await?;
             buffer.drain(..self.splitter.take_rest());
             if !filled.map_err(|end| self.at_line(end))? {
-                self.finish(&buffer).await?;
-                return self.check_line_ends();
+                return self.finish(&buffer).await;
             }
             if self.tally.is_full() {
                 let error = "too many lines to answer each; send fewer, or accept application/json";
@@ -199,5 +210,16 @@ impl Run {
 impl End {
     pub(super) fn broken(line: u64, error: &str) -> End {
         End::Broken(format!("line {line}: {error}"))
+    }
+
+    /// What is told of it elsewhere than in its answer; nothing if it is we who end.
+    fn refusal(&self) -> Option<(Reason, &str)> {
+        match self {
+            End::Packed(error) => Some((Reason::MediaType, error)),
+            End::Broken(error) => Some((Reason::Broken, error)),
+            End::TooLarge(error) => Some((Reason::TooLarge, error)),
+            End::Late(error) => Some((Reason::Late, error)),
+            End::Stopping => None,
+        }
     }
 }

@@ -89,10 +89,10 @@ impl<'a> Undecided<'a> {
             Ok((emission, t)) => self.submit(Held { bytes, emission, t }, true, tally).await,
             Err(fault) => {
                 let fault = in_line(fault);
-                self.ingest.note(fault.reason, Ids::read(bytes), &fault.errors);
                 if is_array && breaks_off(bytes, &fault) {
                     return Err(End::broken(number, &fault.errors.join("; ")));
                 }
+                self.ingest.note(fault.reason, Ids::read(bytes), &fault.errors);
                 if fault.reason.status() == 503 {
                     // Our clock is to blame, not the line.
                     tally.explain(fault.errors.join("; "));

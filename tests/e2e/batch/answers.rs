@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{EACH_LINE, JSON, NDJSON, counts, lines, ndjson, post, timed};
+use super::{EACH_LINE, JSON, NDJSON, counts, gzip, lines, ndjson, post, timed};
 use crate::support::houseful::Setup;
 use crate::support::prometheus::Scrape;
 use crate::support::{PATIENCE, by_pi, distinct, heard_at, now_ms, temp_dir, wait_until};
@@ -82,6 +82,33 @@ fn the_first_thousand_invalid_lines_are_named_and_all_are_counted() {
     let answers = lines(&post(houseful.client(), &[NDJSON, EACH_LINE], &body));
     assert_eq!(answers.len(), 2_500);
     assert!(answers.iter().all(|line| line["errors"] == answers[0]["errors"]));
+}
+
+/// Headers and body of a batch; its status, and how often that reason was counted by
+/// then.
+type Refused<'a> = (&'a [(&'a str, &'a str)], Vec<u8>, u16, &'a str, f64);
+
+#[test]
+fn a_batch_that_is_refused_as_a_whole_counts_once() {
+    let dir = temp_dir();
+    let houseful = Setup::new(dir.path()).start();
+    let text = ndjson(&timed(0..3, now_ms()));
+    let plain = ("Content-Type", "text/plain");
+    let rows: [Refused<'_>; 7] = [
+        (&[plain], text.clone().into(), 415, "media_type", 1.0),
+        (&[NDJSON], gzip(&text), 415, "media_type", 2.0),
+        (&[NDJSON], vec![b'\n'; (64 << 20) + 1], 413, "too_large", 1.0),
+        (&[JSON], text.clone().into(), 400, "broken", 1.0),
+        (&[JSON], "[{},nope,{}]".into(), 400, "broken", 2.0),
+        (&[NDJSON], text.replace('\n', "").into(), 400, "broken", 3.0),
+        (&[NDJSON, ("Content-Encoding", "gzip")], gzip(&text)[..20].to_vec(), 400, "broken", 4.0),
+    ];
+    for (headers, body, status, reason, count) in rows {
+        assert_eq!(post(houseful.client(), headers, body).status, status);
+        let name = format!("houseful_emissions_refused_total{{reason=\"{reason}\"}}");
+        let counted = Scrape::of(&houseful).get(&name);
+        assert!((counted - count).abs() < 0.5, "{headers:?} {reason}: {counted}");
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod heard;
 mod intake;
 mod item;
 pub mod meters;
+mod readers;
 mod recent;
 mod rehearsal;
 mod sqlite;

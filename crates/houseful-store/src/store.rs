@@ -11,6 +11,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::intake::{Intake, Job, Room};
 use crate::meters::{Figures, Meters};
+use crate::readers::Readers;
 use crate::sqlite::checkpoint::{PAGE_BYTES, ReadersGate};
 use crate::sqlite::lock::StoreLock;
 use crate::sqlite::write::WriteConnection;
@@ -126,9 +127,7 @@ pub fn wall_clock() -> Millis {
 /// An open store. One per process and file; see [`Store::open`].
 pub struct Store {
     shared: Arc<Shared>,
-    is_closing: AtomicBool,
-    /// `None` once closed.
-    readers: Vec<Mutex<Option<Reader>>>,
+    readers: Readers,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Held until all connections are closed.
     lock: Arc<StoreLock>,
@@ -149,10 +148,7 @@ impl Store {
         let newest_id = connection.newest_id().map_err(failed)?;
         let readers_gate = Arc::new(ReadersGate::default());
         let readers = (0..READERS)
-            .map(|_| {
-                let reader = Reader::beside_writer(&lock.path, readers_gate.clone())?;
-                Ok(Mutex::new(Some(reader)))
-            })
+            .map(|_| Reader::beside_writer(&lock.path, readers_gate.clone()))
             .collect::<Result<Vec<_>, OpenError>>()?;
         let start = Instant::now();
         let shared = Arc::new(Shared {
@@ -173,13 +169,7 @@ impl Store {
             .name("writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
-        Ok(Store {
-            shared,
-            is_closing: AtomicBool::new(false),
-            readers,
-            writer: Mutex::new(Some(writer)),
-            lock,
-        })
+        Ok(Store { shared, readers: Readers::new(readers), writer: Mutex::new(Some(writer)), lock })
     }
 
     /// Submits a checked emission with its time. Never waits.
@@ -295,14 +285,7 @@ impl Store {
         &self,
         read: impl FnOnce(&mut Reader) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
-        if self.is_closing.load(Ordering::SeqCst) {
-            return Err(ReadError::Closed);
-        }
-        let free = self.readers.iter().find_map(|reader| reader.try_lock().ok());
-        // A read that panicked left nothing but a finished transaction.
-        let mut reader =
-            free.unwrap_or_else(|| self.readers[0].lock().unwrap_or_else(PoisonError::into_inner));
-        read(reader.as_mut().ok_or(ReadError::Closed)?)
+        read(&mut *self.readers.lend().ok_or(ReadError::Closed)?)
     }
 
     /// How many single emissions wait for the writer.
@@ -366,11 +349,8 @@ impl Store {
     /// Finishes what is queued, copies the WAL into the store with a sync, and
     /// closes. Blocks.
     pub fn close(&self) {
-        self.is_closing.store(true, Ordering::SeqCst);
         self.stop_taking();
-        for reader in &self.readers {
-            reader.lock().unwrap_or_else(PoisonError::into_inner).take();
-        }
+        self.readers.close();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if writer.is_some_and(|writer| writer.join().is_err()) {
             tracing::error!("the writer panicked");

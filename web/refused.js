@@ -16,7 +16,7 @@ const REASONS = {
   too_old: ["its time is before the year 2000", 400, FINAL],
   too_large: ["its body, or its head, is too large", 413, FINAL],
   media_type: ["its Content-Type is not JSON", 415, FINAL],
-  host: ["its Host is not allowed (--allowed-host)", 403, "the Pi keeps it"],
+  host: ["its Host is not allowed (--allowed-host), or a page of another site sent it", 403, "the Pi keeps it"],
   late: ["it did not arrive in time", 408, LATER],
   clock: ["the collector's own clock cannot be believed", 503, LATER],
   queue_full: ["too many emissions waited for the store", 503, LATER],

@@ -20,6 +20,7 @@ mod listen;
 mod media;
 mod metrics;
 mod openapi;
+mod origin;
 mod page;
 mod parameters;
 mod pulse;

@@ -52,7 +52,7 @@ pub(crate) enum Reason {
     TooLarge,
     /// By its headers it is not JSON.
     MediaType,
-    /// Its request names a host that we are not.
+    /// Its request names a host that we are not, or a page of another site sent it.
     Host,
     /// It did not come in time.
     Late,

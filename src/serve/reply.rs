@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use houseful_model::Reading;
 use houseful_store::{Outcome, Refusal};
 
-/// Seconds until a client may try again after a 503.
+/// Seconds until a client may try again after a 503, if nothing else is known.
 const RETRY_AFTER_SECONDS: u8 = 1;
 
 /// What happens to the connection after a reply.
@@ -26,11 +26,17 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Cow<'static, [u8]>,
     pub(crate) after: After,
+    /// Said if the status says that the client may try again.
+    retry_after_seconds: u8,
 }
 
 impl Reply {
     pub(crate) fn json(status: u16, body: Vec<u8>) -> Reply {
-        Reply { status, body: Cow::Owned(body), after: After::Keep }
+        Reply::new(status, Cow::Owned(body))
+    }
+
+    fn new(status: u16, body: Cow<'static, [u8]>) -> Reply {
+        Reply { status, body, after: After::Keep, retry_after_seconds: RETRY_AFTER_SECONDS }
     }
 
     /// `{"errors": [..]}`.
@@ -55,6 +61,11 @@ impl Reply {
         Reply { after: After::Close, ..self }
     }
 
+    /// The same, but the client should wait for so long.
+    pub(crate) fn retry_after(self, seconds: u8) -> Reply {
+        Reply { retry_after_seconds: seconds, ..self }
+    }
+
     /// 201 with the reading.
     pub(crate) fn stored(reading: &Reading) -> Reply {
         Reply::json(201, reading.to_json())
@@ -63,7 +74,7 @@ impl Reply {
     /// 409: the original is on disk.
     pub(crate) fn duplicate() -> Reply {
         const BODY: &[u8] = br#"{"errors":["duplicate"]}"#;
-        Reply { status: 409, body: Cow::Borrowed(BODY), after: After::Keep }
+        Reply::new(409, Cow::Borrowed(BODY))
     }
 
     /// 503, and why.
@@ -82,7 +93,7 @@ impl Reply {
     /// For how long a client should wait, if the status says that it may try
     /// again.
     pub(crate) fn retry_after_seconds(&self) -> Option<u8> {
-        matches!(self.status, 429 | 503).then_some(RETRY_AFTER_SECONDS)
+        matches!(self.status, 429 | 503).then_some(self.retry_after_seconds)
     }
 
     /// Appends the reply as HTTP/1.1 bytes.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{from_fn_with_state, map_response};
@@ -150,7 +151,7 @@ impl Router {
             .routes
             .fallback(not_found)
             .method_not_allowed_fallback(not_allowed)
-            .layer(map_response(not_kept))
+            .layer(map_response(kept_to_us))
             .layer(from_fn_with_state(requests.clone(), requests::count))
             .with_state(doors);
         Router {
@@ -268,11 +269,15 @@ async fn ready(State(doors): State<Doors>) -> Reply {
     }
 }
 
-/// Where residents are stays neither on a shared computer nor in a proxy; and
-/// what is asked again has changed.
-async fn not_kept(mut response: Response) -> Response {
+/// Where residents are stays neither on a shared computer nor in a proxy, nor is
+/// it a picture or a script in a page of another site; and what is asked again
+/// has changed.
+async fn kept_to_us(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let policy = HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(policy, HeaderValue::from_static("same-origin"));
     response
 }
 

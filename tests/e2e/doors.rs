@@ -124,6 +124,89 @@ fn hosts_are_loopback_names_or_allowed_ones() {
 }
 
 #[test]
+fn a_page_of_another_site_stores_nothing() {
+    const BATCH: &str = "/rssi_readings/batch";
+    with_houseful(|setup, houseful| {
+        let port = houseful.port();
+        let (own, other) =
+            (format!("http://localhost:{port}"), format!("http://localhost:{}", port ^ 1));
+        // With the Host `localhost:PORT`, as a browser sends it.
+        let foreign = [
+            "Sec-Fetch-Site: cross-site".to_owned(),
+            "sec-fetch-site: same-site".to_owned(),
+            "Origin: null".to_owned(),
+            "Origin: https://evil.example".to_owned(),
+            "Origin: http://localhost".to_owned(),
+            format!("Origin: {other}"),
+            format!("Origin: {own}\r\nSec-Fetch-Site: cross-site"),
+            format!("Origin: {other}\r\nSec-Fetch-Site: same-origin"),
+        ];
+        let native = [
+            format!("Origin: {own}"),
+            format!("ORIGIN: {}\r\nSec-Fetch-Site: same-origin", own.to_uppercase()),
+            "Sec-Fetch-Site: none".to_owned(),
+            "Referer: https://evil.example/".to_owned(),
+        ];
+        let body = distinct(1).to_string();
+        let chunk = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+        let length = format!("Content-Length: {}\r\n\r\n{body}", body.len());
+        let framings = [length, format!("Transfer-Encoding: chunked\r\n\r\n{chunk}")];
+        let absolute = format!("{own}{READINGS}");
+        let send = |target: &str, lines: &str, framed: &str| {
+            let head = format!("POST {target} HTTP/1.1\r\nHost: localhost:{port}\r\n{lines}\r\n");
+            let mut client = houseful.client();
+            client.send((head + framed).as_bytes()).unwrap();
+            client
+        };
+        let mut refused = 0;
+        for lines in &foreign {
+            for target in [READINGS, BATCH, &absolute] {
+                for framed in &framings {
+                    let mut client = send(target, lines, framed);
+                    check_refused(&mut client, 403, &format!("{target} {lines}"));
+                }
+            }
+            refused += framings.len();
+        }
+        assert_eq!(setup.export(), [] as [Value; 0]);
+        let activity = houseful.client().get("/activity").unwrap().json();
+        assert_eq!(activity["refused_by_reason"]["host"], refused, "of single POSTs");
+
+        for lines in &native {
+            for target in [READINGS, BATCH, &absolute] {
+                let status = send(target, lines, &framings[0]).read_response().unwrap().status;
+                assert!([200, 201, 409].contains(&status), "{target} {lines}: {status}");
+            }
+        }
+        // A proxy may pass on the name alone; reading is not a page's affair.
+        let behind = "Host: house.localhost\r\nOrigin: https://house.localhost:8443";
+        let mut client = houseful.client();
+        client.send(&post_with(&format!("{behind}\r\nContent-Length: 2"), "{}")).unwrap();
+        assert_eq!(client.read_response().unwrap().status, 400);
+        let from_afar = [("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")];
+        let get = houseful.client().request("GET", READINGS, &from_afar, b"").unwrap();
+        assert_eq!((get.status, get.header("access-control-allow-origin")), (200, None));
+    });
+}
+
+#[test]
+fn no_answer_is_guessed_at_or_shown_by_other_sites() {
+    with_houseful(|_, houseful| {
+        for path in ["/", READINGS, "/badges", "/activity", "/metrics", "/livez", "/nothing"] {
+            let response = houseful.client().get(path).unwrap();
+            for (name, value) in [
+                ("x-content-type-options", "nosniff"),
+                ("cross-origin-resource-policy", "same-origin"),
+            ] {
+                assert_eq!(response.header(name), Some(value), "{path}");
+                let all = response.headers.iter().filter(|(key, _)| key == name).count();
+                assert_eq!(all, 1, "{path}");
+            }
+        }
+    });
+}
+
+#[test]
 fn no_answer_stays_in_a_browser_or_a_proxy() {
     with_houseful(|_, houseful| {
         for path in ["/", READINGS, "/badges", "/pis", "/activity", "/nothing"] {

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::{Map, json};
 
 use crate::support::faultfs::FaultFs;
 use crate::support::houseful::Setup;
-use crate::support::http::{Client, post};
+use crate::support::http::{Client, post, request};
 use crate::support::{PATIENCE, distinct, temp_dir, wait_until};
 
 #[test]
@@ -69,6 +70,34 @@ fn an_idle_connection_does_not_hold_it() {
     assert!(houseful.term().success());
     assert!(start.elapsed() < Duration::from_secs(5), "it took {:?}", start.elapsed());
     assert_eq!(idle.read_to_close().unwrap(), b"");
+}
+
+#[test]
+fn who_only_looks_and_reads_nothing_does_not_hold_it() {
+    let dir = temp_dir();
+    let houseful = Setup::new(dir.path()).start();
+    let emissions = (0..2_000).map(|n| {
+        let beacons: Map<_, _> = (0..50).map(|b| (format!("{b:060}"), json!(-57))).collect();
+        json!({"badge_id": format!("badge {n}"), "pi_id": "1", "beacons": beacons}).to_string()
+    });
+    let batch = emissions.collect::<Vec<_>>().join("\n");
+    let lines = [("Content-Type", "application/x-ndjson")];
+    let stored =
+        houseful.client().request("POST", "/rssi_readings/batch", &lines, batch.as_bytes());
+    assert_eq!(stored.unwrap().json()["stored"], 2_000);
+    let look = |target: &str| {
+        let mut client = houseful.client();
+        client.set_receive_buffer(4096).unwrap();
+        client.send(&request("GET", target, &[("Last-Event-ID", "1")], b"")).unwrap();
+        assert_eq!(client.read_head().unwrap().status, 200, "{target}");
+        client
+    };
+    let mut list = look("/rssi_readings?limit=10000");
+    let _feed = look("http://localhost/feed");
+    let start = Instant::now();
+    assert!(houseful.term().success());
+    assert!(start.elapsed() < Duration::from_secs(5), "it took {:?}", start.elapsed());
+    assert!(list.read_to_close().map_or(true, |rest| !rest.ends_with(b"0\r\n\r\n")), "it is cut");
 }
 
 #[test]

@@ -338,7 +338,7 @@ fn feeds_are_bounded_and_who_has_gone_leaves_room() {
     let houseful = Setup::new(dir.path()).start();
     let mut feeds: Vec<_> = (0..256).map(|_| open(&houseful, "", None)).collect();
     let refused = houseful.client().get("/feed").unwrap();
-    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("15")));
     assert!(refused.json()["errors"][0].as_str().unwrap().contains("256 feeds"));
     let stored = post(&houseful, &distinct(1));
     for feed in &mut feeds {

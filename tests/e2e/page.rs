@@ -1,13 +1,19 @@
 //! The page at `/`, in a real browser: it shows what was posted, live, and when
 //! something is wrong it says so.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread;
+
 use serde_json::{Value, json};
 
 use super::support::browser::{Browser, Scheme};
 use super::support::houseful::{Houseful, Setup};
-use super::support::http::request;
+use super::support::http::{READINGS, request};
 use super::support::posters::Posters;
-use super::support::{by_pi, distinct, emission, heard_at, now_ms, temp_dir};
+use super::support::prometheus::Scrape;
+use super::support::{PATIENCE, by_pi, distinct, emission, heard_at, now_ms, temp_dir, wait_until};
 
 /// Of the whole page: a phone on a house's Wi-Fi loads it in a moment.
 const WEIGHT_BYTES_MAX: usize = 128 * 1024;
@@ -112,6 +118,75 @@ fn shows_what_is_posted_as_it_comes() {
     browser.wait_text(".list-Pis", "33");
     browser.wait_text(".list-Pis", "▲ invalid 1");
     assert_eq!(browser.js("window.is_same_document"), true, "nothing was loaded anew");
+    assert_calm(&mut browser, &houseful);
+}
+
+/// A server of another site, which has one page.
+fn another_site(page: String) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        page.len()
+    );
+    let answer = Arc::new(head + &page);
+    // It ends with the test's process. A browser also connects ahead of need, so none
+    // waits for another.
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let answer = answer.clone();
+            thread::spawn(move || {
+                if stream.read(&mut [0; 4096]).is_ok_and(|len| len > 0) {
+                    drop(stream.write_all(answer.as_bytes()));
+                }
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_page_of_another_site_stores_nothing() {
+    let Some(mut browser) = Browser::start() else { return };
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path());
+    let houseful = setup.start();
+    let single = houseful.url().replace("127.0.0.1", "localhost") + READINGS;
+    let emission = distinct(1);
+    // Bodies of no type: sent unasked, and JSON to a collector that is not told otherwise.
+    let script = format!(
+        "<script>const text = JSON.stringify({emission});
+        const bodies = [new Blob([text]), new TextEncoder().encode(text)];
+        window.done = Promise.all(['{single}', '{single}/batch'].flatMap((url) => bodies.flatMap((body) => [
+            fetch(url, {{method: 'POST', mode: 'no-cors', body}}).then(() => 'sent'),
+            navigator.sendBeacon(url, body) ? 'queued' : 'not queued',
+        ]))).then((done) => window.sent = done.join());</script>"
+    );
+    let port = another_site(script);
+    // Of another name, and of the same name on another port.
+    for (n, host) in ["127.0.0.1", "localhost"].into_iter().enumerate() {
+        browser.open(&format!("http://{host}:{port}/"));
+        browser.wait("all is sent", "window.sent");
+        assert_eq!(browser.js("window.sent"), ["sent,queued"; 4].join(","));
+        wait_until(PATIENCE, "all of it is refused", || {
+            let each = 4 * (n + 1);
+            let scrape = Scrape::of(&houseful).text;
+            let singles = format!("houseful_emissions_refused_total{{reason=\"host\"}} {each}\n");
+            let batches = format!("{{route=\"other\",status=\"403\"}} {each}\n");
+            scrape.contains(&singles) && scrape.contains(&batches)
+        });
+    }
+    assert_eq!(setup.export(), [] as [Value; 0]);
+
+    // Of our own page it is taken, if its policy lets it.
+    browser.open(&houseful.url());
+    browser.js(&format!(
+        "fetch('{READINGS}', {{method: 'POST', body: new Blob([JSON.stringify({emission})])}})
+            .then((answer) => window.answer = answer.status)"
+    ));
+    browser.wait("it is answered", "window.answer");
+    assert_eq!(browser.js("window.answer"), 201);
+    browser.wait_text("#status", "Emissions are taken");
     assert_calm(&mut browser, &houseful);
 }
 

@@ -19,7 +19,6 @@ mod ring;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -51,9 +50,9 @@ const BEHIND_MAX: i64 = 100_000;
 /// that it has time to catch up.
 const FALLEN_BEHIND_MAX: i64 = 2 * BEHIND_MAX;
 
-/// How long a feed has, when the collector drains, to hand over what its client
-/// has not taken yet.
-const END_MAX: Duration = Duration::from_millis(500);
+/// Seconds until a client that found all feeds taken may try again: they are
+/// open for hours, and there may be many such clients.
+const FULL_RETRY_SECONDS: u8 = 15;
 
 /// What a client sends when it comes back.
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -128,7 +127,8 @@ fn open(doors: &Doors, headers: &HeaderMap, parameters: Pairs) -> Result<Respons
     };
     parameters.check()?;
     let Ok(permit) = doors.feeds.permits.clone().try_acquire_owned() else {
-        return Err(Reply::error(503, format!("{FEEDS_MAX} feeds are open, which is all")));
+        let full = Reply::error(503, format!("{FEEDS_MAX} feeds are open, which is all"));
+        return Err(full.retry_after(FULL_RETRY_SECONDS));
     };
     let attached = doors.feeds.pump.attach();
     let last_id = headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
@@ -171,26 +171,9 @@ async fn run(doors: Doors, follow: Follow, first: Vec<u8>) {
     }
 }
 
-/// Ends once the collector drains and a feed should have ended, too; a client
-/// that reads nothing is not waited for.
-pub(super) async fn overdue(stopping: watch::Receiver<bool>) {
-    stopped(stopping).await;
-    tokio::time::sleep(END_MAX).await;
-}
-
 async fn stopped(mut stopping: watch::Receiver<bool>) {
     // A lost sender means that the collector ends, too.
     drop(stopping.wait_for(|stopping| *stopping).await);
-}
-
-/// Whether a request that begins with these bytes asks for a feed.
-///
-/// It is answered for as long as its client listens; so a client that shuts its
-/// side of the connection has gone, where others may only have finished asking.
-pub(super) fn is_asked_for(head: &[u8]) -> bool {
-    let target = head.trim_ascii_start().strip_prefix(b"GET ");
-    let rest = target.and_then(|target| target.strip_prefix(PATH.as_bytes()));
-    rest.is_some_and(|rest| rest.starts_with(b" ") || rest.starts_with(b"?"))
 }
 
 #[cfg(test)]
@@ -219,15 +202,5 @@ mod tests {
         }
         assert_eq!(begin_at(Some(b"0"), 0), (0, false));
         assert_eq!(begin_at(Some(b"\xff"), 0), (0, true));
-    }
-
-    #[test]
-    fn a_feed_is_known_by_its_first_bytes() {
-        for head in ["GET /feed HTTP/1.1\r\n", "\r\nGET /feed?pi_id=1 HTTP/1.1"] {
-            assert!(is_asked_for(head.as_bytes()), "{head}");
-        }
-        for head in ["", "GET /feeds HTTP/1.1", "HEAD /feed HTTP/1.1", "GET /x?GET /feed "] {
-            assert!(!is_asked_for(head.as_bytes()), "{head}");
-        }
     }
 }

@@ -6,11 +6,14 @@
 use std::ops::Range;
 
 use axum::http::Uri;
+use axum::http::uri::Authority;
 use httparse::Status;
 
+use crate::serve::feed;
 use crate::serve::host::HostRule;
 use crate::serve::ingest::BODY_BYTES_MAX;
 use crate::serve::media;
+use crate::serve::origin;
 use crate::serve::reply::Reply;
 
 /// The longest head, in bytes.
@@ -29,8 +32,8 @@ pub(crate) enum Look {
     Partial,
     /// A head that we answer ourselves.
     Emission(Head),
-    /// A well-framed head of something else, and its length.
-    Other(usize),
+    /// A well-framed head of something else, its length, and what it asks for.
+    Other(usize, Asks),
     /// This is the answer, and the connection ends with it.
     Refused(Reply),
 }
@@ -44,6 +47,17 @@ pub(crate) struct Head {
     pub(crate) keep: Keep,
     /// A refusal that stands in the head already; it is sent at once.
     pub(crate) refused: Option<Reply>,
+}
+
+/// What a request of another door asks for, as far as its connection goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// To be told for as long as it listens.
+    Feed,
+    /// To look at something.
+    Look,
+    /// Perhaps to change something.
+    Change,
 }
 
 /// Whether the connection outlives the reply.
@@ -76,16 +90,26 @@ pub(crate) fn look(bytes: &[u8], hosts: &HostRule) -> Look {
         return Look::Refused(bad("request line: expected METHOD TARGET HTTP/1.1"));
     };
     let fields = Fields::read(request.headers, minor).and_then(|fields| {
-        check_target(target, hosts)?;
+        let uri = check_target(target, hosts)?;
         hosts.check(fields.host.unwrap_or_default())?;
-        Ok(fields)
+        if method == "POST" {
+            fields.check_page(uri.as_ref().and_then(Uri::authority))?;
+        }
+        Ok((fields, uri))
     });
     match fields {
         Err(reply) => Look::Refused(reply.closing()),
-        Ok(fields) => {
+        Ok((fields, uri)) => {
             let path = target.split('?').next().unwrap_or_default();
-            let ours = method == "POST" && path == INGEST_PATH && !fields.needs_hyper;
-            if ours { Look::Emission(fields.head(head_len)) } else { Look::Other(head_len) }
+            if method == "POST" && path == INGEST_PATH && !fields.needs_hyper {
+                return Look::Emission(fields.head(head_len));
+            }
+            let asks = match method {
+                "GET" if uri.is_some_and(|uri| uri.path() == feed::PATH) => Asks::Feed,
+                "GET" | "HEAD" => Asks::Look,
+                _ => Asks::Change,
+            };
+            Look::Other(head_len, asks)
         }
     }
 }
@@ -99,19 +123,22 @@ pub(crate) fn is_emission(bytes: &[u8]) -> bool {
 }
 
 /// Refuses a target that hyper would refuse without a body, and one that names
-/// a host which may not be named.
-fn check_target(target: &str, hosts: &HostRule) -> Result<(), Reply> {
+/// a host which may not be named. `None` is the hot door.
+fn check_target(target: &str, hosts: &HostRule) -> Result<Option<Uri>, Reply> {
     if target == INGEST_PATH {
-        return Ok(());
+        return Ok(None);
     }
     let uri = Uri::try_from(target)
         .map_err(|error| bad(&format!("request line: cannot read its target: {error}")))?;
-    uri.host().map_or(Ok(()), |host| hosts.check(host.as_bytes()))
+    uri.host().map_or(Ok(()), |host| hosts.check(host.as_bytes()))?;
+    Ok(Some(uri))
 }
 
 /// What the header fields say about framing and the body.
 struct Fields<'a> {
     host: Option<&'a [u8]>,
+    origin: Option<&'a [u8]>,
+    site: Option<&'a [u8]>,
     content_length: Option<u64>,
     content_type: Option<&'a [u8]>,
     content_encoding: Option<&'a [u8]>,
@@ -124,6 +151,8 @@ impl<'a> Fields<'a> {
     fn read(headers: &[httparse::Header<'a>], minor: u8) -> Result<Fields<'a>, Reply> {
         let mut fields = Fields {
             host: None,
+            origin: None,
+            site: None,
             content_length: None,
             content_type: None,
             content_encoding: None,
@@ -146,6 +175,10 @@ impl<'a> Fields<'a> {
                 chunked = true;
             } else if name.eq_ignore_ascii_case("host") {
                 once(&mut fields.host, value, "host")?;
+            } else if name.eq_ignore_ascii_case("origin") {
+                once(&mut fields.origin, value, "origin")?;
+            } else if name.eq_ignore_ascii_case("sec-fetch-site") {
+                once(&mut fields.site, value, "sec-fetch-site")?;
             } else if name.eq_ignore_ascii_case("content-type") {
                 once(&mut fields.content_type, value, "content-type")?;
             } else if name.eq_ignore_ascii_case("content-encoding") {
@@ -174,6 +207,15 @@ impl<'a> Fields<'a> {
             fields.keep = Keep::No;
         }
         Ok(fields)
+    }
+
+    /// Refuses what a page of another site has its browser send. An authority in
+    /// the target stands for the `Host`.
+    fn check_page(&self, authority: Option<&Authority>) -> Result<(), Reply> {
+        self.site.map_or(Ok(()), origin::check_site)?;
+        let host = authority.map_or(self.host, |authority| Some(authority.as_str().as_bytes()));
+        let check = |origin| origin::check_origin(origin, host.unwrap_or_default());
+        self.origin.map_or(Ok(()), check)
     }
 
     fn head(&self, head_len: usize) -> Head {
@@ -237,4 +279,31 @@ fn unreadable(error: httparse::Error) -> Reply {
         error => bad(&format!("request head: {error}")),
     }
     .closing()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_known_by_the_target_that_was_meant() {
+        let rows = [
+            ("GET /feed", Asks::Feed),
+            ("\r\nGET /feed?pi_id=1", Asks::Feed),
+            ("GET http://localhost/feed", Asks::Feed),
+            ("GET http://localhost:6540/feed?badge_id=x", Asks::Feed),
+            ("GET /feeds", Asks::Look),
+            ("HEAD /feed", Asks::Look),
+            ("GET /rssi_readings", Asks::Look),
+            ("POST /feed", Asks::Change),
+            ("POST /rssi_readings/batch", Asks::Change),
+        ];
+        for (line, want) in rows {
+            let head = format!("{line} HTTP/1.1\r\n\r\n");
+            match look(head.as_bytes(), &HostRule::Any) {
+                Look::Other(_, asks) => assert_eq!(asks, want, "{line}"),
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+    }
 }

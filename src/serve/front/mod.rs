@@ -30,11 +30,10 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::head::{Head, Keep, Look, is_emission, look};
+use self::head::{Asks, Head, Keep, Look, is_emission, look};
 pub(crate) use self::linger::linger;
 pub(crate) use self::rewind::Rewind;
 use self::wire_in::{Input, Wake};
-use super::feed;
 use super::host::HostRule;
 use super::ingest::{Answer, Ingest, Peer};
 use super::reply::{After, Reply};
@@ -54,6 +53,10 @@ pub(crate) const BODY_MAX: Duration = Duration::from_secs(10);
 
 /// How long a client may leave an answer unread.
 pub(crate) const WRITE_MAX: Duration = Duration::from_secs(10);
+
+/// How long a client has, when the collector drains, to take what it asked to
+/// see. What is not read by then is not waited for: it can be asked for again.
+const LOOK_END_MAX: Duration = Duration::from_millis(500);
 
 /// Pipelined requests answered with one write.
 const PIPELINED_MAX: usize = 64;
@@ -77,9 +80,9 @@ enum End {
     Close,
     /// An answer was sent to a client that may still be sending.
     Linger,
-    /// The next request is not ours; its bytes are the input's. Its head arrived
-    /// then.
-    HandOver(Arrival),
+    /// The next request is not ours; its bytes are the input's. When its head
+    /// arrived, and what it asks for.
+    HandOver(Arrival, Asks),
 }
 
 impl Front {
@@ -96,13 +99,14 @@ impl Front {
         match self.requests(&mut stream, &mut input).await {
             End::Close => {}
             End::Linger => linger(&mut stream).await,
-            End::HandOver(arrival) => {
-                let rest = input.into_rest();
-                let is_feed = feed::is_asked_for(&rest);
-                let stream = Rewind::new(rest, stream);
+            End::HandOver(arrival, asks) => {
+                let stream = Rewind::new(input.into_rest(), stream);
+                // It is answered for as long as its client listens; so a client that
+                // shuts its side has gone, where others may only have finished asking.
+                let half_close = asks != Asks::Feed;
                 tokio::select! {
-                    () = self.router.serve_one(stream, arrival, peer, !is_feed) => {}
-                    () = feed::overdue(self.stopping), if is_feed => {}
+                    () = self.router.serve_one(stream, arrival, peer, half_close) => {}
+                    () = overdue(self.stopping), if asks != Asks::Change => {}
                 }
             }
         }
@@ -145,7 +149,7 @@ impl Front {
             }
             match next {
                 Next::Requests => continue,
-                Next::Foreign(arrival) => return End::HandOver(arrival),
+                Next::Foreign(arrival, asks) => return End::HandOver(arrival, asks),
                 Next::Bytes => {}
             }
             let deadline = request.deadline(input);
@@ -175,7 +179,9 @@ impl Front {
                     }
                     match look(input.bytes(), &self.hosts) {
                         Look::Partial => return Next::Bytes,
-                        Look::Other(head_len) => return Next::Foreign(input.arrival(head_len)),
+                        Look::Other(head_len, asks) => {
+                            return Next::Foreign(input.arrival(head_len), asks);
+                        }
                         Look::Refused(reply) => {
                             answers.push(self.refuse(input, reply));
                             return Next::Requests;
@@ -269,8 +275,8 @@ enum Next {
     Requests,
     /// Only a part of one, or nothing.
     Bytes,
-    /// A request of another door, and when its head arrived.
-    Foreign(Arrival),
+    /// A request of another door, when its head arrived, and what it asks for.
+    Foreign(Arrival, Asks),
 }
 
 /// The request that is being received.
@@ -317,6 +323,13 @@ impl Request {
             _ => Some(late("request head", HEAD_MAX)),
         }
     }
+}
+
+/// Ends once the collector drains and whoever only looks should have seen it.
+async fn overdue(mut stopping: watch::Receiver<bool>) {
+    // A lost sender means that the collector ends, too.
+    drop(stopping.wait_for(|stopping| *stopping).await);
+    tokio::time::sleep(LOOK_END_MAX).await;
 }
 
 fn connection_header(keep: Keep, last: bool) -> Option<&'static str> {

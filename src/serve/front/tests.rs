@@ -88,6 +88,7 @@ fn plain_head() -> impl Strategy<Value = &'static str> {
         "content-type:\tApplication/JSON; charset=\"utf-8\" \r\n",
         "Content-Type: application/vnd.x+json\r\nContent-Encoding: identity\r\n",
         "Connection: keep-alive\r\nAccept: */*\r\n",
+        "ORIGIN: http://localhost:80\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\n",
         "Connection: TE, upgrade\r\nX: \r\nX: \x7e\r\n",
         "Content-Type: application/json\nHost: localhost\n",
     ])
@@ -213,6 +214,10 @@ fn refused_heads() -> impl Strategy<Value = Told> {
         (400, post("Host: localhost\r\nHost: localhost")),
         (403, post("Host: evil.example")),
         (403, get("http://evil.example/livez")),
+        (403, post("Sec-Fetch-Site: cross-site")),
+        (403, post("Host: localhost\r\nOrigin: https://evil.example")),
+        (403, "POST /rssi_readings/batch HTTP/1.1\r\nOrigin: null\r\n\r\n".to_owned()),
+        (400, post("Origin: http://localhost\r\nOrigin: http://localhost\r\nHost: localhost")),
         (400, get("livez/x")),
         (400, get("/a|\u{7f}")),
         (400, get("/\u{1}")),

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use houseful_model::Millis;
 use houseful_store::{BADGES_MAX, BadgeHeard, Counts, Known, PIS_MAX, PiHeard, ReadError};
 
-use super::chunks::{Chunks, Sender};
+use super::chunks::Sender;
 use super::parameters::{Pairs, Parameters, id};
 use super::readings::unreadable;
 use super::refused::{Last, Reason, RefusedOf};
@@ -31,7 +31,7 @@ pub(crate) async fn badges(State(doors): State<Doors>, parameters: Pairs) -> Res
 
 async fn badges_or_refuse(doors: Doors, parameters: Pairs) -> Result<Response, Reply> {
     let asked = asked(parameters, "badge_id")?;
-    let (chunks, body) = doors.list()?;
+    let place = doors.lists.short().await?;
     let known = doors.blocking(move |doors| match asked {
         Some(ids) => Ok(Known { ids, truncated: false }),
         None => {
@@ -42,12 +42,14 @@ async fn badges_or_refuse(doors: Doors, parameters: Pairs) -> Result<Response, R
     });
     let Known { ids, truncated } = known.await.map_err(|error| unreadable(&error))?;
     let ids: Vec<Arc<str>> = ids.into_iter().collect();
+    let place = if ids.len() > PAGE { doors.lists.long(place).await? } else { place };
     let mut text = begin(&doors, "badges");
     // The first page decides the status; the rest follows as the client reads.
     let first = badges_page(&doors, ids.get(..PAGE).unwrap_or(&ids)).await;
     text += &first.map_err(|error| unreadable(&error))?;
+    let (chunks, response) = doors.lists.whole(place, text.len()).await?.answer();
     tokio::spawn(send_badges(doors, ids, text, truncated, chunks));
-    Ok(json(body))
+    Ok(json(response))
 }
 
 async fn send_badges(
@@ -97,7 +99,7 @@ pub(crate) async fn pis(State(doors): State<Doors>, parameters: Pairs) -> Respon
 
 async fn pis_or_refuse(doors: &Doors, parameters: Pairs) -> Result<Response, Reply> {
     let asked = asked(parameters, "pi_id")?;
-    let (chunks, body) = doors.list()?;
+    let place = doors.lists.short().await?;
     let told = doors.blocking(move |doors| {
         let refused = doors.ingest.refused();
         let Known { ids, truncated } = match asked {
@@ -116,8 +118,9 @@ async fn pis_or_refuse(doors: &Doors, parameters: Pairs) -> Result<Response, Rep
     });
     // It is at most 2 MB, and held until the client has it.
     let told = told.await.map_err(|error| unreadable(&error))?;
+    let (chunks, response) = doors.lists.whole(place, told.len()).await?.answer();
     chunks.try_send(Ok(Bytes::from(told))).unwrap_or_default();
-    Ok(json(body))
+    Ok(json(response))
 }
 
 /// The ids of a query that may repeat one parameter; `None` asks for all.
@@ -128,8 +131,7 @@ fn asked(parameters: Pairs, name: &str) -> Result<Option<BTreeSet<Arc<str>>>, Re
     Ok((!ids.is_empty()).then(|| ids.into_iter().map(Arc::from).collect()))
 }
 
-fn json(body: Chunks) -> Response {
-    let mut response = Response::new(Body::new(body));
+fn json(mut response: Response) -> Response {
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -91,16 +91,20 @@ async fn list_or_refuse(
     let mut parameters = Parameters::new(parameters, &PARAMETERS)?;
     let wanted = Wanted::read(&mut parameters)?;
     let (media, form) = form(headers)?;
-    let (chunks, body) = doors.list()?;
+    let place = doors.lists.short().await?;
     // All that the head says, and the first readings, before the head.
     let found = find(&doors, &wanted).await.map_err(|error| unreadable(&error))?;
     let next = found.rest.map(|place| cursor::write(place, &wanted.filter));
     let link = next.as_ref().map(|next| link(parameters.pairs(), next));
     let ids: Vec<i64> = found.keys.iter().map(|key| key.id).collect();
+    let place = if ids.len() > PAGE { doors.lists.long(place).await? } else { place };
     let first = page(&doors, &ids).await.map_err(|error| unreadable(&error))?;
+    let list = List { form, ids, next };
+    let mut text = list.begin();
+    list.write(&first, true, &mut text);
+    let (chunks, mut response) = doors.lists.whole(place, text.len()).await?.answer();
 
-    tokio::spawn(send(doors, List { form, ids, next }, first, chunks));
-    let mut response = Response::new(Body::new(body));
+    tokio::spawn(send(doors, list, text, first.is_empty(), chunks));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
     headers.insert(VARY, HeaderValue::from_static("accept"));
@@ -241,30 +245,24 @@ struct List {
     next: Option<String>,
 }
 
-/// Writes the list a page at a time.
-async fn send(doors: Doors, list: List, first: Vec<Reading>, chunks: Sender) {
-    let mut text = list.begin();
-    let mut readings = first;
-    let mut rest = list.ids.get(PAGE..).unwrap_or_default();
-    let mut is_first = true;
-    loop {
-        list.write(&readings, is_first, &mut text);
-        is_first &= readings.is_empty();
-        if rest.is_empty() {
-            break;
-        }
+/// Sends the list a page at a time; `text` is its beginning, with no reading in
+/// it if `is_first`.
+async fn send(doors: Doors, list: List, mut text: Vec<u8>, mut is_first: bool, chunks: Sender) {
+    for ids in list.ids.chunks(PAGE).skip(1) {
         if chunks.send(Ok(Bytes::from(std::mem::take(&mut text)))).await.is_err() {
             return;
         }
-        match page(&doors, rest).await {
-            Ok(next) => readings = next,
+        match page(&doors, ids).await {
+            Ok(readings) => {
+                list.write(&readings, is_first, &mut text);
+                is_first &= readings.is_empty();
+            }
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "cannot end a list");
                 drop(chunks.send(Err(error)).await);
                 return;
             }
         }
-        rest = rest.get(PAGE..).unwrap_or_default();
     }
     list.end(&mut text);
     // The client may have hung up.

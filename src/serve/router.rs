@@ -1,5 +1,6 @@
 //! Everything but the hot door: axum on hyper, one request per connection.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -22,11 +23,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
-use super::chunks::{Chunks, Sender};
 use super::connections::Connections;
 use super::feed::{self, Feeds};
 use super::front::{BODY_MAX, INGEST_PATH, WRITE_MAX, linger};
 use super::ingest::{BODY_BYTES_MAX, Ingest, Peer};
+use super::lists::{Lists, Places};
+use super::pace::{Counted, Sent, too_slow};
 use super::parameters::shown;
 use super::reply::Reply;
 use super::requests::{self, Requests};
@@ -41,17 +43,13 @@ pub(crate) struct Doors {
     pub(crate) store: Arc<Store>,
     pub(crate) ingest: Ingest,
     pub(crate) stopping: watch::Receiver<bool>,
-    /// Held by each list while it is read.
-    lists: Arc<Semaphore>,
+    pub(super) lists: Arc<Lists>,
     /// Held by each batch until it is answered.
     pub(crate) batches: Arc<Semaphore>,
     pub(crate) connections: Connections,
     pub(crate) requests: Arc<Requests>,
     pub(crate) feeds: Arc<Feeds>,
 }
-
-/// Lists read at once. Each holds a page or two in memory, at its client's pace.
-const LISTS_MAX: usize = 16;
 
 impl Doors {
     pub(crate) fn new(
@@ -65,7 +63,7 @@ impl Doors {
             store,
             ingest,
             stopping,
-            lists: Arc::new(Semaphore::new(LISTS_MAX)),
+            lists: Arc::new(Lists::new()),
             batches: Arc::new(Semaphore::new(batch::BATCHES_MAX)),
             connections,
             requests: Arc::default(),
@@ -75,23 +73,6 @@ impl Doors {
     /// For what comes with this request.
     pub(crate) fn ingest_of(&self, request: &Request) -> Ingest {
         self.ingest.of(request.extensions().get().copied().unwrap_or_default())
-    }
-
-    /// Lists that are being read.
-    pub(crate) fn lists_open(&self) -> usize {
-        LISTS_MAX.saturating_sub(self.lists.available_permits())
-    }
-
-    /// Begins a list. A client that reads slowly holds its pages, so not
-    /// everyone may at once.
-    ///
-    /// # Errors
-    /// 503 if too many do.
-    pub(crate) fn list(&self) -> Result<(Sender, Chunks), Reply> {
-        match self.lists.clone().try_acquire_owned() {
-            Ok(permit) => Ok(Chunks::new(permit)),
-            Err(_) => Err(Reply::error(503, "too many lists are being read")),
-        }
     }
 
     /// Looks into the store off the async threads, which must never wait for
@@ -174,23 +155,38 @@ impl Router {
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let mut stream = TimeoutStream::new(stream);
+        let sent = Sent::default();
+        let mut stream = TimeoutStream::new(Counted { stream, sent: sent.clone() });
         stream.set_write_timeout(Some(WRITE_MAX));
+        let (list_of, places) = watch::channel(None::<Arc<Places>>);
+        let list_of = Arc::new(list_of);
         let routes = TowerToHyperService::new(self.routes.clone());
         let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(arrival);
             request.extensions_mut().insert(peer);
-            let routes = routes.clone();
-            async move { hyper::service::Service::call(&routes, request).await }
+            let (routes, list_of) = (routes.clone(), list_of.clone());
+            async move {
+                let response = hyper::service::Service::call(&routes, request).await?;
+                if let Some(places) = response.extensions().get::<Arc<Places>>() {
+                    list_of.send_replace(Some(places.clone()));
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
-        let served = hyper::server::conn::http1::Builder::new()
+        let serving = hyper::server::conn::http1::Builder::new()
             .keep_alive(false)
             .half_close(half_close)
             .max_buf_size(BUFFER_BYTES_MAX)
             .timer(TokioTimer::new())
             .serve_connection(TokioIo::new(Box::pin(stream)), service)
-            .without_shutdown()
-            .await;
+            .without_shutdown();
+        let served = tokio::select! {
+            served = serving => served,
+            () = too_slow(places, sent) => {
+                tracing::debug!("a list is cut: its client is slow, and others wait");
+                return;
+            }
+        };
         match served {
             Ok(parts) => linger(&mut parts.io.into_inner()).await,
             Err(error) => tracing::debug!(%error, "a connection broke"),

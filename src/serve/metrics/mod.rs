@@ -97,8 +97,7 @@ fn answers(page: &mut Exposition, doors: &Doors) {
         .value(&[], doors.connections.open());
     page.gauge("houseful_connections_max", "Connections that may be open.")
         .value(&[], doors.connections.max);
-    page.gauge("houseful_lists", "Lists of readings that are being sent.")
-        .value(&[], doors.lists_open());
+    page.gauge("houseful_lists", "Lists that are being sent.").value(&[], doors.lists.open());
 }
 
 fn feeds(page: &mut Exposition, doors: &Doors) {

@@ -31,7 +31,7 @@ export class ActivityCharts {
       axis_width: 56,
       log: true,
       show: milliseconds,
-      mark: (ms) => (ms < 1000 ? `${Number(ms.toPrecision(1))} ms` : `${ms / 1000} s`),
+      mark: (ms) => (ms < 0.1 ? `${Math.round(ms * 1000)} µs` : ms < 1000 ? `${Number(ms.toPrecision(1))} ms` : `${ms / 1000} s`),
       range: (_, min, max) => decades(min, max),
       series: [
         { name: "median", color: "--series-1" },

@@ -2,15 +2,15 @@
 
 import { beaconsText, READINGS_MINUTE_FULL } from "./badges.js";
 import { Chart } from "./chart.js";
-import { heardNow, now_ms } from "./clock.js";
+import { age_ms, heardNow, now_ms } from "./clock.js";
 import { el, setAttribute, setText } from "./dom.js";
 import { Feed } from "./feed.js";
 import { heardCell, showHeard } from "./heard.js";
 import { History } from "./history.js";
 import { Poll } from "./poll.js";
-import { refusalItem } from "./refused.js";
+import { reasonsText, refusalItem } from "./refused.js";
 import { drawSparkline, sparkline } from "./sparkline.js";
-import { absolute, byName, clock, count, dayAndClock, dbm, NOTHING, plural } from "./text.js";
+import { absolute, byName, clock, count, dayAndClock, dayAndMinutes, dbm, NOTHING, plural } from "./text.js";
 
 const WINDOWS = [
   { minutes: 15, name: "15 min" },
@@ -18,6 +18,7 @@ const WINDOWS = [
   { minutes: 360, name: "6 h" },
 ];
 const POLL_MS = 2000;
+const HOUR_MS = 3_600_000;
 // Silent for longer, and no line is drawn across.
 const GAP_MS = 60_000;
 const READINGS_SHOWN = 20;
@@ -43,6 +44,7 @@ export class BadgePage {
     this.history = new History(badge_id);
     this.beacons = [];
     this.fault = null;
+    this.refused_latest = [];
 
     this.heard = heardCell();
     this.spark = sparkline();
@@ -53,6 +55,7 @@ export class BadgePage {
       show: dbm,
       axis_width: 40,
       points: true,
+      nothing: "",
       range: (_, min, max) => [Math.min(min ?? -100, -90) - 3, Math.max(max ?? -30, -40) + 3],
     });
     this.chart_note = el("p", { class: "note" });
@@ -68,7 +71,9 @@ export class BadgePage {
     this.pis = el("tbody");
     this.pis_note = el("p", { class: "note", hidden: true, text: "By no Pi, as far as is known." });
     this.refusals = el("ul", { class: "refusals" });
-    this.refusals_box = el("section", { hidden: true }, el("h3", { text: "Refused lately" }), this.refusals);
+    this.refused_note = el("p", { class: "note" });
+    this.refusals_box = el("section", { hidden: true }, el("h3", { text: "Refused" }), this.refused_note, this.refusals);
+    this.since_note = el("p", { class: "note" });
     this.readings = el("tbody");
     this.older = el("button", { type: "button", hidden: true, text: "Show older", onclick: () => this.#showOlder() });
     this.readings_note = el("p", { class: "note" });
@@ -83,6 +88,7 @@ export class BadgePage {
         el("div", {}, el("dt", { text: "New, by minute" }), el("dd", {}, this.spark)),
         ...this.facts.map(({ name, value }) => el("div", {}, el("dt", { text: name }), value)),
       ),
+      this.since_note,
       el("div", { class: "bar", role: "group", "aria-label": "Time shown" }, ...this.windows, this.chart_note),
       this.chart.root,
       el(
@@ -199,11 +205,15 @@ export class BadgePage {
     this.heard_by = [...(badge?.pis ?? [])].sort((a, b) => byName(a.pi_id, b.pi_id));
     fill(this.pis, this.heard_by, piRow);
     this.pis_note.hidden = this.heard_by.length > 0;
+    const { counting_since } = answer;
+    const since = dayAndMinutes(Date.parse(counting_since), now_ms());
+    setText(this.since_note, age_ms(counting_since) < HOUR_MS ? `Counting since ${since}, the collector's start.` : "");
+    this.#showRefused();
     this.#showHeard();
   }
 
   #showHeard() {
-    showHeard(this.heard, this.badge?.last_heard ?? null);
+    showHeard(this.heard, this.badge?.last_heard ?? null, this.badge?.refused_last, true);
     this.heard_by.forEach((pi, n) => showHeard(this.pis.children[n].children[1].firstChild, pi.last_heard));
   }
 
@@ -214,9 +224,18 @@ export class BadgePage {
   }
 
   showActivity({ refused_latest: latest }) {
-    const ours = latest.filter(({ badge_id }) => badge_id === this.badge_id);
-    this.refusals_box.hidden = ours.length === 0;
-    fill(this.refusals, ours, ({ badge_id, ...refusal }) => refusalItem(refusal));
+    this.refused_latest = latest.filter(({ badge_id }) => badge_id === this.badge_id);
+    this.#showRefused();
+  }
+
+  // The latest of all badges are few, and those of others may have driven its own out; its last one stays.
+  #showRefused() {
+    const { refused = {}, refused_last: last } = this.badge ?? {};
+    const shown = this.refused_latest.length > 0 || !last ? this.refused_latest : [last];
+    const reasons = reasonsText(refused);
+    this.refusals_box.hidden = shown.length === 0 && !reasons;
+    setText(this.refused_note, reasons ? `In the last hour: ${reasons}. The last:` : "None in the last hour. The last:");
+    fill(this.refusals, shown, ({ badge_id, ...refusal }) => refusalItem(refusal));
   }
 
   #draw() {
@@ -253,10 +272,11 @@ export class BadgePage {
     const left_out = heard.size - beacons.length;
     setText(
       this.chart_note,
-      [shown.length ? plural(shown.length, "reading") : "no reading in this time", left_out > 0 ? `${plural(left_out, "beacon")} heard more rarely not drawn` : ""]
+      [shown.length ? plural(shown.length, "reading") : this.history.isLoaded() ? "no reading in this time" : "", left_out > 0 ? `${plural(left_out, "beacon")} heard more rarely not drawn` : ""]
         .filter(Boolean)
         .join(", "),
     );
+    this.chart.nothing = this.history.isLoaded() ? "No beacon heard in this time" : "";
     this.chart.set([times, ...lines], from_ms / 1000, to_ms / 1000, words(this.minutes, beacons, lines));
   }
 }

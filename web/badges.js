@@ -6,6 +6,7 @@ import { heardCell, isSilent, levelOf, showHeard, silence } from "./heard.js";
 import { ListView } from "./list.js";
 import { Poll } from "./poll.js";
 import { listEveryMs, ROWS_EVERY_MS } from "./refresh.js";
+import { reasonsText } from "./refused.js";
 import { badgeLink } from "./route.js";
 import { drawSparkline, sparkline } from "./sparkline.js";
 import { byName, count, dbm, NOTHING } from "./text.js";
@@ -35,8 +36,8 @@ const columns = [
     order: ({ last_heard }) => silence(last_heard),
     is_descending: true,
     make: heardCell,
-    show: (cell, { last_heard }) => showHeard(cell.firstChild, last_heard),
-    tick: (cell, { last_heard }) => showHeard(cell.firstChild, last_heard),
+    show: (cell, { last_heard, refused_last }) => showHeard(cell.firstChild, last_heard, refused_last),
+    tick: (cell, { last_heard, refused_last }) => showHeard(cell.firstChild, last_heard, refused_last),
   },
   {
     id: "spark",
@@ -84,8 +85,9 @@ const columns = [
     hint: "Emissions refused in the last hour",
     order: ({ refused_hour }) => refused_hour,
     is_descending: true,
-    show(cell, { refused_hour }) {
+    show(cell, { refused_hour, refused, refused_last }) {
       setText(cell, refused_hour > 0 ? `▲ ${count(refused_hour)}` : "0");
+      setAttribute(cell, "title", [reasonsText(refused), ...(refused_last?.errors ?? [])].join("\n"));
       setAttribute(cell, "data-level", refused_hour > 0 ? "warn" : "");
     },
   },

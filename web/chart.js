@@ -11,18 +11,21 @@ const POINT_SPACE = 9;
 const FONT = '11px system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
 export class Chart {
-  // `series`: {name, color: a CSS variable, dash, is_filled, hides_zeros}. `show` makes a value text, `mark` one of the axis.
-  constructor({ title, series, show, mark = show, axis_width = 46, range, log = false, points = false }) {
-    Object.assign(this, { show, mark, axis_width, range, log, points });
+  // `series`: {name, color: a CSS variable, dash, is_filled, hides_zeros}. `show` makes a value text, `mark` one of the axis;
+  // `nothing` stands there when there is nothing to draw.
+  constructor({ title, series, show, mark = show, axis_width = 46, range, log = false, points = false, nothing = "Nothing yet" }) {
+    Object.assign(this, { show, mark, axis_width, range, log, points, nothing });
     this.plot_box = el("div", { class: "plot", "aria-hidden": "true" });
     this.legend = el("ul", { class: "legend", "aria-hidden": "true" });
     this.time = el("span", { class: "legend-time" });
     this.words = el("p", { class: "unseen" });
+    this.empty = el("p", { class: "plot-empty", "aria-hidden": "true" });
     this.root = el(
       "figure",
       { class: "chart" },
       el("figcaption", {}, el("span", { class: "chart-title", text: title }), this.legend, this.time),
       this.plot_box,
+      this.empty,
       this.words,
     );
     this.setSeries(series);
@@ -48,7 +51,15 @@ export class Chart {
       return { value, item: el("li", {}, swatch, el("span", { text: name }), " ", value) };
     });
     this.legend.replaceChildren(...this.values.map(({ item }) => item));
+    this.#showEmpty();
     this.#build();
+  }
+
+  // Axes with nothing between them look as if they had been measured.
+  #showEmpty() {
+    const is_empty = !this.data?.slice(1).some((list) => list.some((v) => v != null));
+    this.root.toggleAttribute("data-empty", is_empty);
+    setText(this.empty, is_empty ? this.nothing : "");
   }
 
   // `data`: times in seconds, then a list per series; `from_s` to `to_s` is shown.
@@ -57,6 +68,7 @@ export class Chart {
     this.from_s = from_s;
     this.to_s = to_s;
     setText(this.words, words);
+    this.#showEmpty();
     if (!this.plot) this.#build();
     this.plot?.batch(() => {
       this.plot.setData(this.#drawn(), false);

@@ -18,7 +18,7 @@ const figures = [
   {
     name: "Share of copies",
     show: ({ minute }) => percent(shareOfCopies(minute)),
-    note: () => "95 % is usual with 4 Pis",
+    note: ({ minute }) => `${count(minute.duplicates)} in the last minute`,
   },
   {
     name: "Answer time, median",

@@ -27,7 +27,13 @@ export function silence(last_heard) {
   return age < SILENT_MS ? 0 : age;
 }
 
-export function heardText(last_heard) {
+// How long ago something of somebody silent was refused, if that was just now: it sends, in vain.
+function refusedFor(last_heard, refused_last) {
+  const age = age_ms(refused_last?.at);
+  return isSilent(last_heard) && age !== null && age < SILENT_MS ? age : null;
+}
+
+function heardText(last_heard) {
   const age = age_ms(last_heard);
   if (age === null) return "never heard";
   return age < SILENT_MS ? `${span(age)} ago` : `silent ${span(age)}`;
@@ -37,10 +43,15 @@ export function heardCell() {
   return el("span", { class: "heard" }, el("span", { class: "mark", "aria-hidden": "true" }), " ", el("span"));
 }
 
-export function showHeard(node, last_heard) {
+// Two lengths: `is_whole` where there is room for a sentence.
+export function showHeard(node, last_heard, refused_last, is_whole = false) {
   const level = levelOf(last_heard);
+  const heard = heardText(last_heard);
+  const refused = refusedFor(last_heard, refused_last);
+  const whole = refused === null ? heard : `${heard}; sends, but all is refused, ${span(refused)} ago`;
+  const at = absolute(last_heard) || "not since it is known";
   setAttribute(node, "data-level", level);
-  setAttribute(node, "title", absolute(last_heard) || "not since it is known");
+  setAttribute(node, "title", refused === null ? at : `${whole} (${at})`);
   setText(node.firstChild, MARKS[level]);
-  setText(node.lastChild, heardText(last_heard));
+  setText(node.lastChild, is_whole || refused === null ? whole : `all refused, ${span(refused)} ago`);
 }

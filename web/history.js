@@ -39,6 +39,10 @@ export class History {
     }
   }
 
+  isLoaded() {
+    return this.cursor !== undefined;
+  }
+
   hasOlder() {
     return this.cursor != null;
   }

@@ -1,15 +1,16 @@
 // A list with its filter: the badges', the Pis'.
 
-import { age_ms } from "./clock.js";
+import { age_ms, now_ms } from "./clock.js";
 import { el, setAttribute, setText } from "./dom.js";
 import { Table } from "./table.js";
-import { clockMinutes, count, plural } from "./text.js";
+import { count, dayAndMinutes, plural } from "./text.js";
 
 const HOUR_MS = 3_600_000;
 
 export class ListView {
-  constructor({ name, one, columns, key, level, isSilent, matches, filter_hint, empty }) {
-    Object.assign(this, { one, isSilent, matches });
+  // `note` explains the columns; `is_since_start`: some of them count since the collector's start.
+  constructor({ name, one, columns, key, level, isSilent, matches, filter_hint, empty, note, is_since_start }) {
+    Object.assign(this, { one, isSilent, matches, is_since_start });
     this.table = new Table({ name, columns, sort_by: "heard", key, level });
     this.items = [];
     this.silent = 0;
@@ -35,12 +36,14 @@ export class ListView {
       },
     });
     this.summary = el("p", { class: "summary" });
+    this.note = el("p", { class: "note list-note", text: note, hidden: true });
     this.empty = el("div", { class: "empty", hidden: true }, ...empty.map((text, n) => el(n ? "pre" : "p", { text })));
     this.none = el("p", { class: "empty", hidden: true, text: `No ${one} fits the filter.` });
     this.root = el(
       "section",
       { "aria-label": name },
       el("div", { class: "bar" }, this.filter, this.only_silent, this.summary),
+      this.note,
       this.table.root,
       this.empty,
       this.none,
@@ -88,11 +91,15 @@ export class ListView {
     const shown = this.table.shown;
     const parts = [shown === all ? plural(all, this.one) : `${count(shown)} of ${plural(all, this.one)}`];
     parts.push(this.silent ? `▲ ${count(this.silent)} silent` : "none silent");
-    // The counts of the last hour are kept in memory.
-    if (age_ms(this.counting_since) < HOUR_MS) parts.push(`counts are since ${clockMinutes(Date.parse(this.counting_since))}`);
+    // Counts are kept in memory: after a restart the last hour is a short one.
+    const is_young = age_ms(this.counting_since) < HOUR_MS;
+    const since = () => dayAndMinutes(Date.parse(this.counting_since), now_ms());
+    if (is_young) parts.push(`counting since ${since()}`);
+    else if (this.is_since_start) parts.push(`counting refused ones since ${since()}`);
     if (this.is_truncated) parts.push("there are more, which are not listed");
     setText(this.summary, all ? parts.join(", ") : "");
     this.table.root.hidden = shown === 0;
+    this.note.hidden = shown === 0 || !this.note.textContent;
     this.empty.hidden = all > 0;
     this.none.hidden = all === 0 || shown > 0;
   }

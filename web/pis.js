@@ -1,17 +1,17 @@
 // The list of Pis.
 
 import { numbers } from "./badges.js";
-import { heardNow } from "./clock.js";
+import { age_ms, heardNow } from "./clock.js";
 import { el, setAttribute, setText } from "./dom.js";
 import { heardCell, isSilent, levelOf, showHeard, silence } from "./heard.js";
 import { ListView } from "./list.js";
 import { Poll } from "./poll.js";
 import { listEveryMs, ROWS_EVERY_MS } from "./refresh.js";
+import { reasonsText } from "./refused.js";
 import { drawSparkline, sparkline } from "./sparkline.js";
-import { count } from "./text.js";
-
 // Twenty badges, each heard once a second.
 const EMISSIONS_MINUTE_FULL = 60;
+const HOUR_MS = 3_600_000;
 
 const refusedTotal = ({ refused }) => Object.values(refused).reduce((sum, n) => sum + n, 0);
 
@@ -35,8 +35,8 @@ const columns = (searchBadges) => [
     order: ({ last_heard }) => silence(last_heard),
     is_descending: true,
     make: heardCell,
-    show: (cell, { last_heard }) => showHeard(cell.firstChild, last_heard),
-    tick: (cell, { last_heard }) => showHeard(cell.firstChild, last_heard),
+    show: (cell, { last_heard, refused_last }) => showHeard(cell.firstChild, last_heard, refused_last),
+    tick: (cell, { last_heard, refused_last }) => showHeard(cell.firstChild, last_heard, refused_last),
   },
   {
     id: "spark",
@@ -52,14 +52,16 @@ const columns = (searchBadges) => [
   numbers("badges", "Badges, h", "Badges heard in the last hour", (p) => p.badges_hour),
   {
     id: "refused",
-    name: "Refused",
-    hint: "Emissions refused since the start, by reason",
+    name: "Refused, since start",
+    hint: "Emissions refused since the collector's start, by reason; and what was wrong with the last, if that is of the last hour",
     order: refusedTotal,
     is_descending: true,
     show(cell, pi) {
       const total = refusedTotal(pi);
-      const reasons = Object.entries(pi.refused).map(([reason, n]) => `${reason} ${count(n)}`);
-      setText(cell, total > 0 ? `▲ ${reasons.join(", ")}` : "0");
+      const last = pi.refused_last;
+      const why = last && age_ms(last.at) < HOUR_MS ? last.errors : [];
+      setText(cell, total > 0 ? [`▲ ${reasonsText(pi.refused)}`, ...why].join(" · ") : "0");
+      setAttribute(cell, "title", [reasonsText(pi.refused), ...(last?.errors ?? [])].join("\n"));
       setAttribute(cell, "data-level", total > 0 ? "warn" : "");
     },
   },
@@ -77,6 +79,8 @@ export class Pis {
       isSilent: ({ last_heard }) => isSilent(last_heard),
       matches: ({ pi_id }, words) => pi_id.toLowerCase().includes(words),
       filter_hint: "part of a Pi's id",
+      note: "First: the Pi reported it before any other, so it was stored. Copies: another had been first.",
+      is_since_start: true,
       empty: ["No Pi has sent anything yet."],
     });
     this.length = 0;

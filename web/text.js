@@ -34,6 +34,7 @@ export function percent(share) {
 export function milliseconds(ms) {
   if (ms == null) return NOTHING;
   if (ms >= 1000) return `${(ms / 1000).toPrecision(3)} s`;
+  if (ms < 0.1) return `${Number((ms * 1000).toPrecision(2))} µs`;
   return `${ms >= 100 ? Math.round(ms) : ms.toPrecision(2)} ms`;
 }
 
@@ -72,6 +73,11 @@ export function clockMinutes(ms) {
 export function dayAndClock(ms, now_ms) {
   const is_today = new Date(ms).toDateString() === new Date(now_ms).toDateString();
   return is_today ? clock(ms) : `${days.format(ms)} ${clock(ms)}`;
+}
+
+export function dayAndMinutes(ms, now_ms) {
+  const is_today = new Date(ms).toDateString() === new Date(now_ms).toDateString();
+  return is_today ? clockMinutes(ms) : `${days.format(ms)} ${clockMinutes(ms)}`;
 }
 
 // Both: where the reader is, and in UTC as stored.

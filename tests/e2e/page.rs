@@ -80,6 +80,7 @@ fn shows_what_is_posted_as_it_comes() {
     browser.open(&houseful.url());
     browser.wait_text("#status", "Waiting for the first emission");
     browser.wait("how to begin is said", "document.querySelector('.empty').checkVisibility()");
+    browser.wait_text("#charts .chart:last-child .plot-empty", "Nothing yet");
     browser.js("window.is_same_document = true");
 
     let first = emission("badge_7", &[("beacon_1", -57), ("beacon_2", -90)]);
@@ -111,12 +112,19 @@ fn shows_what_is_posted_as_it_comes() {
     browser.wait_text("#tabs a:nth-child(3)", "▲ 1");
     browser.js("document.querySelector('#tabs a:nth-child(3)').click()");
     browser.wait_text(".reasons", "invalid");
-    browser.wait_text(".refusals", "badge badge_9, Pi 34");
+    browser.wait_text(".refusals", "badge badge_9, Pi 34, from 127.0.0.1");
     browser.wait_text(".refusals", "beacons.b: expected an integer from -127 to -1, found -500");
 
     browser.js("document.querySelector('#tabs a:nth-child(2)').click()");
     browser.wait_text(".list-Pis", "33");
-    browser.wait_text(".list-Pis", "▲ invalid 1");
+    // One that sends in vain is not taken for dead, and comes first.
+    browser.wait_text(".list-Pis tbody tr:first-child .c-heard", "■ all refused, ");
+    browser.wait_text(
+        ".list-Pis tbody tr:first-child .c-refused",
+        "▲ invalid 1 · beacons.b: expected",
+    );
+    browser.wait_text(".list-note:not([hidden])", "First: the Pi reported it before any other");
+    browser.wait_text("main .summary", "counting since ");
     assert_eq!(browser.js("window.is_same_document"), true, "nothing was loaded anew");
     assert_calm(&mut browser, &houseful);
 }
@@ -222,6 +230,12 @@ fn a_badge_has_a_page_of_its_own() {
     let wrong = json!({"badge_id": "badge 1/ü", "pi_id": "32", "beacons": 7});
     post(&houseful, &wrong, 400);
     browser.wait_text(".badge-lists .refusals", "beacons: expected an object");
+    // The latest of everybody are 50: those of others take it away from nobody.
+    let mut client = houseful.client();
+    for n in 0..60 {
+        let other = json!({"badge_id": format!("other {n}"), "pi_id": "35", "beacons": []});
+        assert_eq!(client.post(&other).unwrap().status, 400);
+    }
 
     // Its address can be passed on.
     let address = browser.js("location.href").as_str().unwrap().to_owned();
@@ -230,7 +244,14 @@ fn a_badge_has_a_page_of_its_own() {
         "its readings are listed",
         "document.querySelectorAll('.readings tbody tr').length == 4",
     );
+    browser.wait_text(".badge-lists", "In the last hour: invalid 1.");
+    browser.wait_text(".badge-lists .refusals", "beacons: expected an object");
+    browser.wait_text(".badge", "Counting since ");
     assert_calm(&mut browser, &houseful);
+
+    browser.open(&format!("{}/#/badge/other%2059", houseful.url()));
+    browser.wait_text(".badge-head", "■ never heard; sends, but all is refused, ");
+    browser.wait_text(".badge .plot-empty", "No beacon heard in this time");
 
     browser.open(&format!("{}/#/badge/nobody", houseful.url()));
     browser.wait_text(".badge-head", "never heard");
@@ -280,7 +301,7 @@ fn many_readings_are_listed_further_back() {
     browser.js(
         "[...document.querySelectorAll('.bar button')].find((b) => b.textContent == '6 h').click()",
     );
-    browser.wait_text(".badge .note", "1,100 readings");
+    browser.wait_text(".badge .bar .note", "1,100 readings");
     browser.js("document.querySelector('.badge-lists button').click()");
     browser.wait("more are listed", "document.querySelectorAll('.readings tbody tr').length == 40");
     assert_eq!(browser.js("document.querySelector('.readings tbody tr').textContent"), newest);
@@ -442,6 +463,14 @@ fn two_thousand_badges_fit_a_phone() {
             assert_eq!(width, 390);
             assert!(scroll.as_i64() <= width.as_i64(), "{scheme:?}, #/{view}: {scroll} wide");
         }
+        // How many were refused is read on the smallest of them.
+        browser.resize(320, 640);
+        browser.js("location.hash = '#/'");
+        browser.wait(
+            "it is not cut off",
+            "[...document.querySelectorAll('.list-Badges .c-refused[data-level=warn]')].some((cell) => cell.clientWidth > 0 && cell.scrollWidth <= cell.clientWidth)",
+        );
+        browser.resize(390, 844);
         assert_calm(&mut browser, &houseful);
     }
 }

@@ -3,12 +3,15 @@
 //! The flags of settings are made from the table in `config`, since a setting may
 //! also come from the environment or a file.
 
+mod report;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use houseful_load::targets::Format;
 
+pub(crate) use self::report::{ReportArgs, ReportType};
 use crate::config::{SettingsArgs, StoreArgs, WriterArgs};
 
 /// Collects the readings of wearable badges in care houses, durably and once.
@@ -447,30 +450,6 @@ pub(crate) enum ResultEncoding {
     Json,
     /// vegeta's twelve columns
     Csv,
-}
-
-/// Sum up results, as vegeta does
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  houseful load report results.gob
-  houseful load report -type=json < results.gob")]
-pub(crate) struct ReportArgs {
-    /// Results as gob, JSON or CSV, ours or vegeta's; `-` is stdin, and so is none
-    /// at all. Several are merged
-    #[arg(value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-    /// What to print
-    #[arg(long, value_enum, default_value = "text")]
-    pub(crate) r#type: ReportType,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum ReportType {
-    /// vegeta's text report
-    Text,
-    /// vegeta's JSON report
-    Json,
 }
 
 /// Print a script that completes commands and flags in a shell

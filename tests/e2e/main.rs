@@ -38,6 +38,7 @@ mod queries;
 mod race;
 mod readme;
 mod refused;
+mod report;
 mod seed;
 mod settings;
 mod start;

@@ -178,6 +178,70 @@ fn each_reports_the_same_of_the_others_results_but_for_the_error_of_percentiles(
 }
 
 #[test]
+fn histograms_are_vegetas_line_by_line() {
+    if !has_vegeta() {
+        return;
+    }
+    let dir = temp_dir();
+    play(dir.path());
+    for results in ["ours.gob", "theirs.gob"] {
+        for flags in [
+            "-type='hist[0,500us,1ms,2ms,1h]'",
+            "-type='hist[1ms]'",
+            "-type='hist' -buckets '[100us, 1.5ms,2s]'",
+        ] {
+            let report =
+                |program: &str| bash(&format!("{program} report {flags} {results}"), dir.path());
+            assert_eq!(report("houseful load"), report("vegeta"), "{flags} of {results}");
+        }
+        let buckets = |program: &str| {
+            let flags = "-type json -buckets '[0,1ms,1h]'";
+            let text = bash(&format!("{program} report {flags} {results}"), dir.path());
+            let report: Value = serde_json::from_str(&text).unwrap();
+            // As text, for their order is vegeta's too.
+            let at = text.find("\"buckets\"").unwrap();
+            let end = at + text[at..].find('}').unwrap();
+            assert!(report["buckets"].is_object());
+            text[at..end].to_owned()
+        };
+        assert_eq!(buckets("houseful load"), buckets("vegeta"), "{results}");
+    }
+}
+
+#[test]
+fn plots_of_percentiles_are_vegetas_but_for_the_error_of_the_values() {
+    if !has_vegeta() {
+        return;
+    }
+    let dir = temp_dir();
+    play(dir.path());
+    for results in ["ours.gob", "theirs.gob"] {
+        let report =
+            |program: &str| bash(&format!("{program} report -type=hdrplot {results}"), dir.path());
+        let (ours, theirs) = (report("houseful load"), report("vegeta"));
+        assert_eq!(ours.lines().count(), theirs.lines().count());
+        assert_eq!(ours.lines().next(), theirs.lines().next());
+        let encoded = bash(&format!("houseful load encode {results}"), dir.path());
+        let mut latencies: Vec<f64> =
+            comparable(&encoded).iter().map(|result| result["latency"].as_f64().unwrap()).collect();
+        latencies.sort_by(f64::total_cmp);
+        for (our, their) in ours.lines().zip(theirs.lines()).skip(1) {
+            let cells = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            let (our, their) = (cells(our), cells(their));
+            assert_eq!(our[1..], their[1..], "{results}");
+            let (value, quantile) =
+                (our[0].parse::<f64>().unwrap() * 1e6, our[1].parse::<f64>().unwrap());
+            let rank = (quantile * latencies.len() as f64).ceil().max(1.0) as usize;
+            let truth = latencies[rank - 1];
+            assert!(
+                (value - truth).abs() <= truth * 0.001 + 1.0,
+                "{quantile}: {value} for {truth}"
+            );
+        }
+    }
+}
+
+#[test]
 fn each_sends_the_targets_that_we_generate_in_either_format() {
     if !has_vegeta() {
         return;

@@ -14,6 +14,7 @@
 //! * [`attack`]: the open-model engine: requests leave on schedule, whatever the server does.
 //! * [`results`]: one record per request, as gob, JSON or CSV.
 //! * [`metrics`], [`reports`]: fold the records in constant memory, print what vegeta prints.
+//! * [`thresholds`]: what the figures must come to.
 //!
 //! # Example
 //!
@@ -40,3 +41,4 @@ pub mod rate;
 pub mod reports;
 pub mod results;
 pub mod targets;
+pub mod thresholds;

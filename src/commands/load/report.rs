@@ -1,36 +1,209 @@
 //! `houseful load report`.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use anyhow::Context;
-use houseful_load::metrics::Metrics;
+use anyhow::{Context, bail};
+use houseful_load::metrics::{Metrics, Options, PerTarget, Percentile, WarmUp};
 use houseful_load::reports;
+use houseful_load::results::Record;
+use houseful_load::thresholds::{Assertion, Judgement};
 
+use super::generate::parse_duration;
 use super::results::for_each;
 use crate::cli::{ReportArgs, ReportType};
-use crate::interrupt;
+use crate::{interrupt, say};
 
-/// Folds all results, then prints.
+/// Clears a terminal and goes to its top.
+const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
+
+/// Folds all results, then prints; or prints meanwhile, too.
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
+    let every = parse_duration("--every", &args.every)?;
+    let fold = Fold::new(args)?;
+    let mut out = Out::open(&args.output, args.r#type.clone())?;
     // A Ctrl-C reaches the attack before us in the pipe, too; what it still sends is reported.
     interrupt::on_each(|interrupt| {
         if !(interrupt.is_from_keyboard() && interrupt.nth == 1) {
             interrupt.end();
         }
     })?;
-    let mut metrics = Metrics::new();
-    for_each(&args.files, |record| {
-        metrics.add(record);
-        Ok(())
-    })?;
-    let mut out = io::stdout().lock();
-    let summary = metrics.summary();
-    match args.r#type {
-        ReportType::Text => reports::text::write(&mut out, &summary),
-        ReportType::Json => reports::json::write(&mut out, &summary),
+    let fold = if every.is_zero() {
+        let mut fold = fold;
+        for_each(&args.files, |record| {
+            fold.add(record);
+            Ok(())
+        })?;
+        fold
+    } else {
+        print_every(every, args, fold, &mut out)?
+    };
+    out.print(&fold)?;
+    let failed: Vec<_> = fold.judgements().into_iter().filter(|found| !found.holds).collect();
+    for judgement in &failed {
+        say(format_args!("{judgement}"));
     }
-    .and_then(|()| out.flush())
-    .context("cannot write the report")?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What comes of the results.
+#[derive(Clone)]
+struct Fold {
+    metrics: Metrics,
+    per_target: Option<PerTarget>,
+    warm_up: WarmUp,
+    assertions: Vec<Assertion>,
+}
+
+impl Fold {
+    fn new(args: &ReportArgs) -> anyhow::Result<Fold> {
+        let buckets = match (&args.r#type, &args.buckets) {
+            (ReportType::Hist(Some(_)), Some(_)) => {
+                bail!("--buckets: expected none, for --type has them already")
+            }
+            (ReportType::Hist(Some(buckets)), None) => Some(buckets.clone()),
+            (ReportType::Hist(None), None) => {
+                bail!("--type=hist: expected buckets, such as --type='hist[0,1ms,5ms]'")
+            }
+            (ReportType::Hist(None) | ReportType::Json, buckets) => buckets.clone(),
+            (_, Some(_)) => bail!("--buckets: expected --type=hist or --type=json"),
+            (_, None) => None,
+        };
+        let is_for_each =
+            matches!(args.r#type, ReportType::Text | ReportType::Json | ReportType::Markdown);
+        if args.per_target && !is_for_each {
+            bail!("--per-target: expected --type=text, json or markdown");
+        }
+        let percentiles = match args.percentiles.as_slice() {
+            [] => Percentile::USUAL.to_vec(),
+            percentiles => percentiles.to_vec(),
+        };
+        let options = Options { expect: args.expect.clone(), percentiles, buckets };
+        Ok(Fold {
+            per_target: args.per_target.then(|| PerTarget::new(options.clone())),
+            metrics: Metrics::with(options),
+            warm_up: WarmUp::new(parse_duration("--skip", &args.skip)?),
+            assertions: args.assert.clone(),
+        })
+    }
+
+    fn add(&mut self, record: &Record) {
+        if self.warm_up.has(record) {
+            return;
+        }
+        self.metrics.add(record);
+        if let Some(per_target) = &mut self.per_target {
+            per_target.add(record);
+        }
+    }
+
+    fn judgements(&self) -> Vec<Judgement> {
+        let summary = self.metrics.summary();
+        self.assertions.iter().map(|it| it.judge(&self.metrics, &summary)).collect()
+    }
+}
+
+/// What was folded so far, and how the reading ended, once it has.
+struct Shared {
+    fold: Mutex<(Fold, Option<anyhow::Result<()>>)>,
+    done: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, (Fold, Option<anyhow::Result<()>>)> {
+        self.fold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Folds in a thread, and prints here until it is done; so that the report goes on while no
+/// results come, and a reader that has gone ends us.
+fn print_every(
+    every: Duration,
+    args: &ReportArgs,
+    fold: Fold,
+    out: &mut Out,
+) -> anyhow::Result<Fold> {
+    let shared = Arc::new(Shared { fold: Mutex::new((fold, None)), done: Condvar::new() });
+    std::thread::spawn({
+        let (shared, files) = (Arc::clone(&shared), args.files.clone());
+        move || {
+            let read = for_each(&files, |record| {
+                shared.lock().0.add(record);
+                Ok(())
+            });
+            shared.lock().1 = Some(read);
+            shared.done.notify_all();
+        }
+    });
+    let mut locked = shared.lock();
+    loop {
+        let waited = shared.done.wait_timeout_while(locked, every, |(_, read)| read.is_none());
+        locked = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if let Some(read) = locked.1.take() {
+            read?;
+            return Ok(locked.0.clone());
+        }
+        // Copied, so that whoever reads our output slowly does not keep results waiting.
+        let fold = locked.0.clone();
+        drop(locked);
+        out.print(&fold)?;
+        locked = shared.lock();
+    }
+}
+
+/// Where the report goes, and which.
+struct Out {
+    to: Box<dyn Write>,
+    is_terminal: bool,
+    r#type: ReportType,
+    printed: bool,
+}
+
+impl Out {
+    fn open(name: &str, r#type: ReportType) -> anyhow::Result<Out> {
+        let is_terminal = name == "-" && io::stdout().is_terminal();
+        let to: Box<dyn Write> = if name == "-" {
+            Box::new(BufWriter::new(io::stdout()))
+        } else {
+            let file = File::create(name).with_context(|| format!("cannot create `{name}`"))?;
+            Box::new(BufWriter::new(file))
+        };
+        Ok(Out { to, is_terminal, r#type, printed: false })
+    }
+
+    /// Prints the report; a later one in place of the earlier one, or, where that cannot be, after
+    /// an empty line, which JSON, a line each, does not need.
+    fn print(&mut self, fold: &Fold) -> anyhow::Result<()> {
+        self.write(fold).and_then(|()| self.to.flush()).context("cannot write the report")
+    }
+
+    fn write(&mut self, fold: &Fold) -> io::Result<()> {
+        let Out { to: out, is_terminal, r#type, printed } = self;
+        match (&r#type, *is_terminal) {
+            (_, true) if *printed => out.write_all(CLEAR)?,
+            (ReportType::Json, _) => {}
+            _ if *printed => out.write_all(b"\n")?,
+            _ => {}
+        }
+        *printed = true;
+        let metrics = &fold.metrics;
+        let targets = fold.per_target.as_ref().map(PerTarget::summaries).unwrap_or_default();
+        match r#type {
+            ReportType::Text => reports::text::write(out, &metrics.summary())
+                .and_then(|()| reports::text::write_targets(out, &targets)),
+            ReportType::Json => {
+                reports::json::write_all(out, &metrics.summary(), &targets, &fold.judgements())
+            }
+            ReportType::Markdown => reports::markdown::write(out, &metrics.summary(), &targets),
+            ReportType::Hist(_) => match &metrics.summary().histogram {
+                Some(histogram) => reports::hist::write(out, histogram),
+                None => Ok(()),
+            },
+            ReportType::Hdrplot => reports::hdrplot::write(out, metrics),
+            ReportType::Hgrm => reports::hgrm::write(out, metrics),
+        }
+    }
 }

@@ -3,16 +3,26 @@
 //! Latencies go into an HDR histogram: a percentile is at most 0.1 % above the true value;
 //! minimum, maximum, sum and mean are exact.
 
+mod buckets;
+mod expect;
+mod per_target;
+mod percentile;
 mod sending;
+mod warm_up;
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
+use hdrhistogram::Histogram as HdrHistogram;
 use jiff::Timestamp;
 
 use crate::results::{Cause, Record};
+pub use buckets::{Bucket, Buckets, BucketsError, Histogram};
+pub use expect::{Codes, CodesError};
+pub use per_target::{PerTarget, TARGETS_MAX, TargetSummary};
+pub use percentile::{Percentile, PercentileError};
 pub use sending::{LATE, Limit, Sending, Slips};
+pub use warm_up::WarmUp;
 
 /// How many distinct error texts are kept.
 pub const ERRORS_MAX: usize = 1_000;
@@ -23,9 +33,27 @@ const LATENCY_DIGITS: u8 = 3;
 /// The longest latency, as in Go: 292 years.
 const LATENCY_NS_MAX: u64 = i64::MAX as u64;
 
+/// What the figures are to be of, where vegeta's are not enough.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Which statuses are successes; `None` is vegeta's rule, 200 to 399.
+    pub expect: Option<Codes>,
+    /// The percentiles of [`Summary::percentiles`].
+    pub percentiles: Vec<Percentile>,
+    /// Counts latencies in these, too.
+    pub buckets: Option<Buckets>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { expect: None, percentiles: Percentile::USUAL.to_vec(), buckets: None }
+    }
+}
+
 /// The fold itself: add each record, then ask for the [`Summary`].
 #[derive(Debug, Clone)]
 pub struct Metrics {
+    options: Options,
     requests: u64,
     successes: u64,
     bytes_in: u64,
@@ -36,7 +64,8 @@ pub struct Metrics {
     /// The histogram rounds; these do not.
     latency_ns_min: u64,
     latency_ns_max: u64,
-    latencies_ns: Histogram<u64>,
+    latencies_ns: HdrHistogram<u64>,
+    histogram: Option<Histogram>,
     slips: Slips,
     status_codes: BTreeMap<u16, u64>,
     causes: BTreeMap<Cause, u64>,
@@ -66,11 +95,17 @@ pub struct Summary {
     pub end: Option<Timestamp>,
     /// Latencies.
     pub latencies: Latencies,
+    /// The latencies at the percentiles that were asked for, in that order.
+    pub percentiles: Vec<(Percentile, Duration)>,
+    /// The latencies by bucket, if buckets were asked for.
+    pub histogram: Option<Histogram>,
     /// Bodies of answers.
     pub bytes_in: Bytes,
     /// Bodies of requests.
     pub bytes_out: Bytes,
-    /// Successes by requests, 0 to 1; a success has a status from 200 to 399.
+    /// Requests whose status was expected: one of [`Options::expect`], or from 200 to 399.
+    pub successes: u64,
+    /// Successes by requests, 0 to 1.
     pub success: f64,
     /// How often each status came, 0 for no answer.
     pub status_codes: BTreeMap<u16, u64>,
@@ -123,9 +158,16 @@ impl Default for Metrics {
 impl Metrics {
     /// Metrics of no record yet.
     pub fn new() -> Metrics {
+        Metrics::with(Options::default())
+    }
+
+    /// Metrics of no record yet, of what is asked for.
+    pub fn with(options: Options) -> Metrics {
         // Resizes itself: a few KiB at first, some 430 KiB when it has seen every magnitude.
-        let latencies_ns = Histogram::new(LATENCY_DIGITS).expect("3 digits are within 0 to 5");
+        let latencies_ns = HdrHistogram::new(LATENCY_DIGITS).expect("3 digits are within 0 to 5");
         Metrics {
+            histogram: options.buckets.clone().map(Histogram::new),
+            options,
             requests: 0,
             successes: 0,
             bytes_in: 0,
@@ -146,8 +188,11 @@ impl Metrics {
 
     /// Adds one record.
     pub fn add(&mut self, record: &Record) {
+        let expect = self.options.expect.as_ref();
+        let is_success =
+            expect.map_or_else(|| record.is_success(), |codes| codes.contains(record.code));
         self.requests += 1;
-        self.successes += u64::from(record.is_success());
+        self.successes += u64::from(is_success);
         self.bytes_in = self.bytes_in.saturating_add(record.bytes_in);
         self.bytes_out = self.bytes_out.saturating_add(record.bytes_out);
         *self.status_codes.entry(record.code).or_default() += 1;
@@ -162,16 +207,31 @@ impl Metrics {
         self.latency_ns_min = self.latency_ns_min.min(latency_ns);
         self.latency_ns_max = self.latency_ns_max.max(latency_ns);
         self.latencies_ns.record(latency_ns).expect("the histogram grows to hold LATENCY_NS_MAX");
+        if let Some(histogram) = &mut self.histogram {
+            histogram.add(record.latency);
+        }
 
         if let Some(cause) = record.cause() {
             *self.causes.entry(cause).or_default() += 1;
         }
         self.slips.add(record);
 
-        if !record.error.is_empty() && !self.errors_seen.contains(&record.error) {
+        match self.options.expect {
+            None => self.add_error(&record.error),
+            Some(_) if is_success => {}
+            // An answer that vegeta would be glad of says nothing itself.
+            Some(_) if record.error.is_empty() => {
+                self.add_error(&format!("{}: not an expected status", record.code));
+            }
+            Some(_) => self.add_error(&record.error),
+        }
+    }
+
+    fn add_error(&mut self, error: &str) {
+        if !error.is_empty() && !self.errors_seen.contains(error) {
             if self.errors.len() < ERRORS_MAX {
-                self.errors_seen.insert(record.error.clone());
-                self.errors.push(record.error.clone());
+                self.errors_seen.insert(error.to_owned());
+                self.errors.push(error.to_owned());
             } else {
                 self.errors_not_kept += 1;
             }
@@ -198,8 +258,16 @@ impl Metrics {
             latest: timestamp(latest),
             end: timestamp(end),
             latencies: self.latencies(),
+            percentiles: self
+                .options
+                .percentiles
+                .iter()
+                .map(|percentile| (*percentile, self.latency_at(percentile.quantile())))
+                .collect(),
+            histogram: self.histogram.clone(),
             bytes_in: self.bytes(self.bytes_in),
             bytes_out: self.bytes(self.bytes_out),
+            successes: self.successes,
             success: self.per_request(self.successes),
             status_codes: self.status_codes.clone(),
             sending: self.slips.sending(),
@@ -218,6 +286,26 @@ impl Metrics {
         }
         let ns = self.latencies_ns.value_at_quantile(quantile);
         Duration::from_nanos(ns.clamp(self.latency_ns_min, self.latency_ns_max))
+    }
+
+    /// The slip that a share `quantile` of the requests does not exceed; `None` if no record tells it.
+    pub fn slip_at(&self, quantile: f64) -> Option<Duration> {
+        self.slips.at(quantile)
+    }
+
+    /// How many records.
+    pub fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// The longest latency in nanoseconds, 0 without records.
+    pub(crate) fn latency_ns_max(&self) -> u64 {
+        self.latency_ns_max
+    }
+
+    /// All latencies in nanoseconds, rounded as the percentiles are.
+    pub(crate) fn latencies_ns(&self) -> &HdrHistogram<u64> {
+        &self.latencies_ns
     }
 
     fn latencies(&self) -> Latencies {
@@ -298,6 +386,38 @@ mod tests {
             [(0, 0.0), (199, 0.0), (200, 1.0), (399, 1.0), (400, 0.0), (409, 0.0)]
         {
             assert_eq!(fold([record(0, 1, code, "")]).success, success, "{code}");
+        }
+    }
+
+    #[test]
+    fn success_is_what_was_expected() {
+        let mut metrics = Metrics::with(Options {
+            expect: Some("201,409".parse().unwrap()),
+            ..Options::default()
+        });
+        for (code, error) in [(201, ""), (409, "409 Conflict"), (200, ""), (500, "500 x"), (0, "y")]
+        {
+            metrics.add(&record(0, 1, code, error));
+        }
+        let summary = metrics.summary();
+        assert_eq!((summary.successes, summary.success), (2, 0.4));
+        assert_eq!(summary.errors, ["200: not an expected status", "500 x", "y"]);
+    }
+
+    #[test]
+    fn percentiles_are_those_asked_for() {
+        let percentiles = ["0", "99.9", "50"].map(|text| text.parse().unwrap());
+        let options = Options { percentiles: percentiles.to_vec(), ..Options::default() };
+        let mut metrics = Metrics::with(options);
+        (1..=1_000).for_each(|ms| metrics.add(&record(0, ms, 200, "")));
+        let found: Vec<_> = metrics.summary().percentiles;
+        assert_eq!(
+            found.iter().map(|(percentile, _)| *percentile).collect::<Vec<_>>(),
+            percentiles
+        );
+        for ((_, found), ms) in found.iter().zip([1u64, 999, 500]) {
+            let truth = Duration::from_millis(ms);
+            assert!(*found >= truth && *found <= truth.mul_f64(1.001), "{found:?} for {truth:?}");
         }
     }
 

@@ -133,11 +133,16 @@ impl Slips {
         }
     }
 
+    /// The slip that a share `quantile` of the requests does not exceed; `None` if no record tells it.
+    pub fn at(&self, quantile: f64) -> Option<Duration> {
+        let ns = self.ns.value_at_quantile(quantile).min(self.ns_max);
+        (self.known > 0).then(|| Duration::from_nanos(ns))
+    }
+
     /// `None` if no record tells its slip, as vegeta's do not.
     pub fn sending(&self) -> Option<Sending> {
         let mean = self.ns_total.checked_div(self.known.into())?;
-        let at =
-            |quantile| Duration::from_nanos(self.ns.value_at_quantile(quantile).min(self.ns_max));
+        let at = |quantile| self.at(quantile).unwrap_or_default();
         let late = self.late_queued + self.late_own;
         let limit = if self.unsent == 0 && late.saturating_mul(100) <= self.known {
             Limit::None

@@ -2,15 +2,17 @@
 //!
 //! Times in nanoseconds, `success` from 0 to 1, `errors` as in the text report. Behind vegeta's keys
 //! stand ours, as far as the records tell: `no_answer`, how many by cause; `slip`, how late requests
-//! were sent; `unsent`; `limit`, who it was: `none`, `generator` or `server`, and in words. Source:
-//! `NewJSONReporter` in vegeta's `lib/reporters.go`; numbers and texts as Go's `encoding/json`.
+//! were sent; `unsent`; `limit`, who it was: `none`, `generator` or `server`, and in words; `targets`,
+//! the same of each; `assertions`, and whether they hold. Percentiles that vegeta has not stand behind
+//! its `latencies`. Its schema is `docs/schemas/report.json`. Source: `NewJSONReporter` in vegeta's `lib/reporters.go`; numbers and texts as Go's `encoding/json`.
 
 use std::fmt;
 use std::io::{self, Write};
 
 use jiff::Timestamp;
 
-use crate::metrics::{Bytes, Latencies, Sending, Summary};
+use crate::metrics::{Bytes, Latencies, Percentile, Sending, Summary, TargetSummary};
+use crate::thresholds::Judgement;
 
 /// Go's zero time, which vegeta prints when there are no results.
 const GO_ZERO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -21,6 +23,56 @@ const GO_ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 ///
 /// Those of `out`.
 pub fn write(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+    write_all(out, summary, &[], &[])
+}
+
+/// The same with the figures of each target, and what was found of what must hold.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn write_all(
+    out: &mut impl Write,
+    summary: &Summary,
+    targets: &[TargetSummary],
+    judgements: &[Judgement],
+) -> io::Result<()> {
+    write_open(out, summary)?;
+    if !targets.is_empty() {
+        out.write_all(b",\"targets\":[")?;
+    }
+    for (at, TargetSummary { name, summary }) in targets.iter().enumerate() {
+        let mut text = Vec::new();
+        match name {
+            Some(name) => write_string(&mut text, name),
+            None => text.extend_from_slice(b"null"),
+        }
+        write!(out, "{}{{\"target\":", comma(at))?;
+        out.write_all(&text)?;
+        out.write_all(b",\"report\":")?;
+        write_open(out, summary)?;
+        out.write_all(b"}}")?;
+    }
+    if !targets.is_empty() {
+        out.write_all(b"]")?;
+    }
+    if !judgements.is_empty() {
+        let mut text = b",\"assertions\":[".to_vec();
+        for (at, Judgement { assertion, holds, found }) in judgements.iter().enumerate() {
+            write!(text, "{}{{\"assertion\":", comma(at))?;
+            write_string(&mut text, assertion);
+            write!(text, ",\"holds\":{holds},\"found\":")?;
+            write_string(&mut text, found);
+            text.push(b'}');
+        }
+        out.write_all(&text)?;
+        out.write_all(b"]")?;
+    }
+    out.write_all(b"}\n")
+}
+
+/// The object without its end.
+fn write_open(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     let Latencies { total, mean, p50, p90, p95, p99, max, min } = summary.latencies;
     let latencies = [
         ("total", total),
@@ -36,7 +88,20 @@ pub fn write(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     for (at, (name, latency)) in latencies.iter().enumerate() {
         write!(out, "{}\"{name}\":{}", comma(at), latency.as_nanos())?;
     }
-    write!(out, "}},\"bytes_in\":{}", BytesObject(summary.bytes_in))?;
+    for (percentile, latency) in &summary.percentiles {
+        if !Percentile::USUAL.contains(percentile) {
+            write!(out, ",\"{percentile}th\":{}", latency.as_nanos())?;
+        }
+    }
+    out.write_all(b"}")?;
+    if let Some(histogram) = &summary.histogram {
+        out.write_all(b",\"buckets\":{")?;
+        for (at, bucket) in histogram.buckets().enumerate() {
+            write!(out, "{}\"{}\":{}", comma(at), bucket.start.as_nanos(), bucket.count)?;
+        }
+        out.write_all(b"}")?;
+    }
+    write!(out, ",\"bytes_in\":{}", BytesObject(summary.bytes_in))?;
     write!(out, ",\"bytes_out\":{}", BytesObject(summary.bytes_out))?;
     for (name, time) in
         [("earliest", summary.earliest), ("latest", summary.latest), ("end", summary.end)]
@@ -94,7 +159,7 @@ pub fn write(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
             sending.verdict()
         )?;
     }
-    out.write_all(b"}\n")
+    Ok(())
 }
 
 /// Appends a JSON string as Go's encoders with HTML escaping do.

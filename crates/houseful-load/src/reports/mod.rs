@@ -1,4 +1,9 @@
-//! Prints a [`Summary`](crate::metrics::Summary) as vegeta prints its metrics.
+//! Figures as text: vegeta's reports, and what it has not.
 
+mod columns;
+pub mod hdrplot;
+pub mod hgrm;
+pub mod hist;
 pub mod json;
+pub mod markdown;
 pub mod text;

@@ -4,13 +4,16 @@
 //! below their largest. Where more distinct errors came than are kept, a last line says how many
 //! requests they were; vegeta, which keeps all, has no such line. Where the records tell how late
 //! they were sent, three more lines before the errors say so, and who was the limit; and one how
-//! many have no answer, by cause.
+//! many have no answer, by cause. With other percentiles than vegeta's the line of latencies is another.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::duration::{Go, rounded};
-use crate::metrics::{Sending, Summary};
+use crate::metrics::{Sending, Summary, TargetSummary};
+
+/// The widest of the second column, unless few percentiles were asked for.
+const REQUESTS: &str = "[total, rate, throughput]";
 
 /// Writes the report.
 ///
@@ -19,13 +22,18 @@ use crate::metrics::{Sending, Summary};
 /// Those of `out`.
 pub fn write(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     let Summary { latencies, bytes_in, bytes_out, .. } = summary;
-    row(out, "Requests", "[total, rate, throughput]")?;
+    let names: Vec<_> = summary.percentiles.iter().map(|(name, _)| format!("{name}, ")).collect();
+    let latency_names = format!("[min, mean, {}max]", names.concat());
+    let width = latency_names.len().max(REQUESTS.len()) + 2;
+    let row = |out: &mut _, name: &str, parts: &str| row(out, name, parts, width);
+    row(out, "Requests", REQUESTS)?;
     writeln!(out, "{}, {:.2}, {:.2}", summary.requests, summary.rate, summary.throughput)?;
     row(out, "Duration", "[total, attack, wait]")?;
     durations(out, &[summary.duration + summary.wait, summary.duration, summary.wait])?;
-    row(out, "Latencies", "[min, mean, 50, 90, 95, 99, max]")?;
-    let l = latencies;
-    durations(out, &[l.min, l.mean, l.p50, l.p90, l.p95, l.p99, l.max])?;
+    row(out, "Latencies", &latency_names)?;
+    let percentiles = summary.percentiles.iter().map(|(_, latency)| *latency);
+    let (first, last) = ([latencies.min, latencies.mean], [latencies.max]);
+    durations(out, &first.into_iter().chain(percentiles).chain(last).collect::<Vec<_>>())?;
     row(out, "Bytes In", "[total, mean]")?;
     writeln!(out, "{}, {:.2}", bytes_in.total, bytes_in.mean)?;
     row(out, "Bytes Out", "[total, mean]")?;
@@ -67,9 +75,22 @@ pub fn write(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     Ok(())
 }
 
-/// The first two columns are as wide as their widest cell and two spaces, which is always the same.
-fn row(out: &mut impl Write, name: &str, parts: &str) -> io::Result<()> {
-    write!(out, "{name:14}{parts:34}")
+/// The report of each target, after an empty line and a line with its method and URL.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn write_targets(out: &mut impl Write, targets: &[TargetSummary]) -> io::Result<()> {
+    for TargetSummary { name, summary } in targets {
+        writeln!(out, "\n{}", name.as_deref().unwrap_or("all other targets"))?;
+        write(out, summary)?;
+    }
+    Ok(())
+}
+
+/// The first two columns are as wide as their widest cell and two spaces.
+fn row(out: &mut impl Write, name: &str, parts: &str, width: usize) -> io::Result<()> {
+    write!(out, "{name:14}{parts:width$}")
 }
 
 fn durations(out: &mut impl Write, durations: &[Duration]) -> io::Result<()> {
@@ -82,7 +103,7 @@ fn durations(out: &mut impl Write, durations: &[Duration]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Bytes, Latencies, Metrics};
+    use crate::metrics::{Bytes, Latencies, Metrics, Options, Percentile};
     use crate::results::Record;
 
     fn report(summary: &Summary) -> String {
@@ -110,6 +131,10 @@ mod tests {
                 max: ms(8),
                 min: Duration::from_micros(1_200),
             },
+            percentiles: Percentile::USUAL
+                .into_iter()
+                .zip([Duration::from_micros(2_100), ms(5), ms(6), ms(7)])
+                .collect(),
             bytes_in: Bytes { total: 250, mean: 5.0 },
             bytes_out: Bytes { total: 100, mean: 2.0 },
             success: 0.88,
@@ -132,6 +157,32 @@ timeout
         assert_eq!(report(&summary), expected);
         let more = report(&Summary { errors_not_kept: 3, ..summary });
         assert!(more.ends_with("timeout\n(3 more requests with other errors)\n"), "{more}");
+    }
+
+    #[test]
+    fn other_percentiles_are_another_line_of_latencies() {
+        for (percentiles, requests, latencies) in [
+            (
+                &["99.9"][..],
+                "Requests      [total, rate, throughput]  0, 0.00, 0.00",
+                "Latencies     [min, mean, 99.9, max]     0s, 0s, 0s, 0s",
+            ),
+            (
+                &["50", "99", "99.9", "99.99", "99.999"],
+                "Requests      [total, rate, throughput]                     0, 0.00, 0.00",
+                "Latencies     [min, mean, 50, 99, 99.9, 99.99, 99.999, max]  0s, 0s, 0s, 0s, 0s, 0s, 0s, 0s",
+            ),
+        ] {
+            let percentiles = percentiles.iter().map(|text| text.parse().unwrap()).collect();
+            let options = Options { percentiles, ..Options::default() };
+            let text = report(&Metrics::with(options).summary());
+            let lines: Vec<_> = text.lines().collect();
+            let unspaced = |line: &str| line.split_whitespace().collect::<String>();
+            assert_eq!(unspaced(lines[0]), unspaced(requests));
+            assert_eq!(lines[2], latencies);
+            let cells = |line: &str| line.rfind("  ").map(|at| at + 2);
+            assert_eq!(cells(lines[0]), cells(lines[2]), "{text}");
+        }
     }
 
     #[test]

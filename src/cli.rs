@@ -4,6 +4,7 @@
 //! also come from the environment or a file.
 
 mod report;
+mod verify;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use houseful_load::targets::Format;
 
 pub(crate) use self::report::{ReportArgs, ReportType};
+pub(crate) use self::verify::VerifyArgs;
 use crate::config::{SettingsArgs, StoreArgs, WriterArgs};
 
 /// Collects the readings of wearable badges in care houses, durably and once.
@@ -217,6 +219,7 @@ pub(crate) enum LoadCommand {
     Report(ReportArgs),
     #[command(alias = "dump")]
     Encode(EncodeArgs),
+    Verify(VerifyArgs),
 }
 
 /// Write the targets of a load test, and say what they are

@@ -7,7 +7,7 @@ use super::support::shell;
 use super::support::{emission, require, temp_dir};
 
 /// Every command.
-pub(crate) const COMMANDS: [&[&str]; 13] = [
+pub(crate) const COMMANDS: [&[&str]; 14] = [
     &[],
     &["serve"],
     &["export"],
@@ -19,6 +19,7 @@ pub(crate) const COMMANDS: [&[&str]; 13] = [
     &["load", "attack"],
     &["load", "report"],
     &["load", "encode"],
+    &["load", "verify"],
     &["completions"],
     &["man"],
 ];
@@ -113,7 +114,8 @@ fn every_example_of_every_help_works() {
     for example in order(others) {
         // On a busy machine a rate may not be held, which `attack` says by 1.
         let or_late = if example.contains("load attack") { " || [ $? = 1 ]" } else { "" };
-        script += &format!("echo '$ {example}'\n{example}{or_late}\n");
+        let quoted = example.replace('\'', r"'\''");
+        script += &format!("echo '$ {quoted}'\n{example}{or_late}\n");
     }
     script += "echo all done\n";
     let dir = temp_dir();
@@ -127,7 +129,7 @@ fn every_example_of_every_help_works() {
 fn order(mut examples: Vec<String>) -> Vec<String> {
     let step = |example: &String| match example {
         e if e.contains("load report") && !e.contains("load attack") => 3,
-        e if e.contains("load encode") => 3,
+        e if e.contains("load encode") || e.contains("load verify") => 3,
         e if e.contains("load attack") => 2,
         e if e.contains("load generate") => 1,
         _ => 0,

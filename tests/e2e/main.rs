@@ -45,6 +45,7 @@ mod start;
 mod support;
 mod sync;
 mod vegeta;
+mod verify;
 mod wal;
 mod window;
 mod wire;

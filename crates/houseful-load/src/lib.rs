@@ -15,6 +15,7 @@
 //! * [`results`]: one record per request, as gob, JSON or CSV.
 //! * [`metrics`], [`reports`]: fold the records in constant memory, print what vegeta prints.
 //! * [`thresholds`]: what the figures must come to.
+//! * [`verify`]: whether a service stored what it said it had.
 //!
 //! # Example
 //!
@@ -42,3 +43,4 @@ pub mod reports;
 pub mod results;
 pub mod targets;
 pub mod thresholds;
+pub mod verify;

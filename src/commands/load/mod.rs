@@ -7,6 +7,7 @@ mod generate;
 mod live;
 mod report;
 mod results;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -20,5 +21,6 @@ pub(crate) fn run(command: LoadCommand) -> anyhow::Result<ExitCode> {
         LoadCommand::Attack(args) => attack::run(&args),
         LoadCommand::Report(args) => report::run(&args),
         LoadCommand::Encode(args) => encode::run(&args),
+        LoadCommand::Verify(args) => verify::run(&args),
     }
 }

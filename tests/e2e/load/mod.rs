@@ -4,7 +4,7 @@
 mod ends;
 mod flags;
 #[path = "../../../crates/houseful-load/tests/server/mod.rs"]
-mod server;
+pub(crate) mod server;
 mod tls;
 
 use std::path::Path;

@@ -1,0 +1,143 @@
+//! What was sent, and what it was answered.
+
+use std::collections::{BTreeMap, HashMap};
+
+use houseful_model::{Heard, WireError, wire};
+
+use super::{Identity, identity_of};
+use crate::results::{Cause, Record};
+use crate::targets::Target;
+
+/// The emissions of a plan, and what became of each sending.
+#[derive(Debug)]
+pub struct Answers {
+    pub(super) identities: HashMap<Identity, usize>,
+    planned: Vec<Planned>,
+    pub(super) created: Vec<Created>,
+    pub(super) copies: Vec<Sending>,
+    /// By status.
+    pub(super) refused: BTreeMap<u16, u64>,
+    pub(super) unknown: u64,
+    unsent: u64,
+    /// When the first was heard at the earliest, the last at the latest, in Unix milliseconds.
+    pub(super) span_ms: Option<(i64, i64)>,
+}
+
+/// A target.
+#[derive(Debug)]
+struct Planned {
+    identity: usize,
+    heard: Heard,
+    is_sent: bool,
+}
+
+/// One sending, and the moments in Unix milliseconds between which it was heard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sending {
+    pub(super) seq: u64,
+    pub(super) identity: usize,
+    pub(super) from_ms: i64,
+    pub(super) to_ms: i64,
+}
+
+/// One that was answered with 201.
+#[derive(Debug)]
+pub(super) struct Created {
+    pub(super) sending: Sending,
+    /// The reading in the answer, with its id, if the answer was kept.
+    pub(super) reading: Option<(i64, serde_json::Value)>,
+    /// Whether it is sure that this target was the one that was sent. vegeta numbers a request and
+    /// takes its target in two steps, so that with several workers neighbours may be exchanged; only
+    /// our results tell their slip.
+    pub(super) is_sure: bool,
+}
+
+/// A target is no emission.
+#[derive(Debug, thiserror::Error)]
+#[error("target {number}: expected an emission as its body: {source}")]
+pub struct NoEmission {
+    /// Its number, from 1.
+    number: usize,
+    source: WireError,
+}
+
+impl Answers {
+    /// To these targets, which were sent in their order, and from the first again after the last.
+    ///
+    /// # Errors
+    ///
+    /// If the body of one is no emission.
+    pub fn new<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Result<Answers, NoEmission> {
+        let mut identities = HashMap::new();
+        let mut planned = Vec::new();
+        for target in targets {
+            let number = planned.len() + 1;
+            let emission =
+                wire::parse(&target.body).map_err(|source| NoEmission { number, source })?;
+            let next = identities.len();
+            let identity = *identities.entry(identity_of(&emission)).or_insert(next);
+            planned.push(Planned { identity, heard: emission.heard, is_sent: false });
+        }
+        Ok(Answers {
+            identities,
+            planned,
+            created: Vec::new(),
+            copies: Vec::new(),
+            refused: BTreeMap::new(),
+            unknown: 0,
+            unsent: 0,
+            span_ms: None,
+        })
+    }
+
+    /// Adds the result of one sending.
+    pub fn add(&mut self, record: &Record) {
+        let count = self.planned.len() as u64;
+        let Some(at) = record.seq.checked_rem(count) else { return };
+        let planned = &mut self.planned[at as usize];
+        planned.is_sent = true;
+        if record.cause() == Some(Cause::Unsent) {
+            self.unsent += 1;
+            return;
+        }
+        let sent_ms = record.timestamp.as_millisecond();
+        let answered_ms = i64::try_from(record.end_ns() / 1_000_000 + 1).unwrap_or(i64::MAX);
+        let (from_ms, to_ms) = match planned.heard {
+            Heard::At(t) => (t.0, t.0),
+            Heard::OnArrival => (sent_ms, answered_ms),
+            Heard::Ago(age_ms) => {
+                let age_ms = i64::try_from(age_ms).unwrap_or(i64::MAX);
+                (sent_ms.saturating_sub(age_ms), answered_ms.saturating_sub(age_ms))
+            }
+        };
+        let (first, last) = self.span_ms.unwrap_or((from_ms, to_ms));
+        self.span_ms = Some((first.min(from_ms), last.max(to_ms)));
+        let sending = Sending { seq: record.seq, identity: planned.identity, from_ms, to_ms };
+        match record.code {
+            201 => {
+                let body = record.body.as_deref().unwrap_or_default();
+                let reading = serde_json::from_slice::<serde_json::Value>(body).ok();
+                let reading = reading.and_then(|reading| Some((reading["id"].as_i64()?, reading)));
+                self.created.push(Created { sending, reading, is_sure: record.slip.is_some() });
+            }
+            409 => self.copies.push(sending),
+            0 => self.unknown += 1,
+            code => *self.refused.entry(code).or_default() += 1,
+        }
+    }
+
+    /// How many emissions of the plan were never sent, by their results or for lack of one.
+    pub(super) fn unsent(&self) -> u64 {
+        let without_result = self.planned.iter().filter(|planned| !planned.is_sent).count();
+        self.unsent + without_result as u64
+    }
+
+    /// The badges of the identities, by their numbers.
+    pub(super) fn badges(&self) -> Vec<&str> {
+        let mut badges = vec![""; self.identities.len()];
+        for ((badge, _), at) in &self.identities {
+            badges[*at] = badge;
+        }
+        badges
+    }
+}

@@ -1,0 +1,128 @@
+//! What is printed of a comparison.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+
+use serde::Serialize;
+
+/// How many of each lie are told one by one.
+pub const EXAMPLES_MAX: usize = 10;
+
+/// How often something was found, and the first of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// How often.
+    pub count: u64,
+    /// At most [`EXAMPLES_MAX`], in words.
+    pub examples: Vec<String>,
+}
+
+/// How each emission of a plan ended, and what the service claimed that is not so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Acknowledged with 201.
+    pub created: u64,
+    /// Acknowledged with 409.
+    pub copies: u64,
+    /// Answered otherwise, by status: not acknowledged.
+    pub refused: BTreeMap<u16, u64>,
+    /// Sent and not answered: stored or not.
+    pub unknown: u64,
+    /// Never sent.
+    pub unsent: u64,
+    /// Stored readings of the run.
+    pub readings: u64,
+    /// Stored readings of other emissions or other times.
+    pub others: u64,
+    /// 201, but not stored, or not as it was answered.
+    pub lost: Found,
+    /// Two 201 for one reading, or one emission stored twice.
+    pub twice: Found,
+    /// 409, but nothing stored that it is a copy of.
+    pub without_original: Found,
+    /// Stored, but no 201 says so: as it may be when the answer was lost.
+    pub unacknowledged: Found,
+}
+
+impl Found {
+    pub(super) fn add(&mut self, example: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.examples.len() < EXAMPLES_MAX {
+            self.examples.push(example());
+        }
+    }
+}
+
+impl Verdict {
+    /// Whether nothing was claimed that is not so.
+    pub fn is_kept(&self) -> bool {
+        self.lost.count + self.twice.count + self.without_original.count == 0
+    }
+
+    /// How many emissions there are in all.
+    pub fn emissions(&self) -> u64 {
+        self.created + self.copies + self.refused.values().sum::<u64>() + self.unknown + self.unsent
+    }
+
+    /// Writes one JSON object and a line end: the fields of this, `kept` and `emissions` before them. Its
+    /// schema is `docs/schemas/verify.json`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    pub fn write_json(&self, out: &mut impl io::Write) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            kept: bool,
+            emissions: u64,
+            #[serde(flatten)]
+            verdict: &'a Verdict,
+        }
+        let document =
+            Document { kept: self.is_kept(), emissions: self.emissions(), verdict: self };
+        serde_json::to_writer(&mut *out, &document)?;
+        out.write_all(b"\n")
+    }
+
+    /// What was found, each under its name.
+    pub fn found(&self) -> [(&'static str, &Found, &'static str); 4] {
+        [
+            ("lost", &self.lost, "201, but not stored"),
+            ("twice", &self.twice, "one reading, two 201; or stored twice"),
+            ("no original", &self.without_original, "409, but nothing that it is a copy of"),
+            ("unconfirmed", &self.unacknowledged, "stored, but not acknowledged"),
+        ]
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (all, created, copies) = (self.emissions(), self.created, self.copies);
+        writeln!(f, "emissions    {all}: {created} × 201, {copies} × 409")?;
+        for (code, count) in &self.refused {
+            writeln!(f, "             {count} × {code}, refused")?;
+        }
+        if self.unknown > 0 {
+            writeln!(f, "             {} without an answer, unknown", self.unknown)?;
+        }
+        if self.unsent > 0 {
+            writeln!(f, "             {} not sent", self.unsent)?;
+        }
+        writeln!(f, "stored       {} readings", self.readings)?;
+        if self.others > 0 {
+            writeln!(f, "             and {} of other emissions or other times", self.others)?;
+        }
+        for (name, found, meaning) in self.found() {
+            writeln!(f, "{name:12} {} ({meaning})", found.count)?;
+            for example in &found.examples {
+                writeln!(f, "             {example}")?;
+            }
+            let more = found.count - found.examples.len() as u64;
+            if more > 0 {
+                writeln!(f, "             and {more} more")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use houseful_load::results::{Encoding, HeaderMap, ReadError, Reader, Record, Writer};
+use houseful_load::results::{Encoding, HeaderMap, Keep, ReadError, Reader, Record, Writer};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -101,6 +101,17 @@ fn record(seq: u64) -> Record {
 }
 
 proptest! {
+    #[test]
+    fn figures_are_the_same_without_body_and_headers(record in any_record()) {
+        for encoding in ENCODINGS {
+            let bytes = write(&[record.clone(), record.clone()], encoding);
+            let reader = Reader::new(&bytes[..], "r").keep(Keep::Figures);
+            let figures = Record { body: None, headers: None, ..expected(record.clone(), encoding) };
+            let read = reader.collect::<Result<Vec<_>, _>>().unwrap();
+            prop_assert_eq!(read, [figures.clone(), figures], "{:?}", encoding);
+        }
+    }
+
     #[test]
     fn what_is_written_is_read(records in prop::collection::vec(any_record(), 0..5)) {
         for encoding in ENCODINGS {

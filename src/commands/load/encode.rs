@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use houseful_load::results::{Encoding, Writer};
+use houseful_load::results::{Encoding, Keep, Writer};
 
 use super::results::{for_each, open_output};
 use crate::cli::{EncodeArgs, ResultEncoding};
@@ -16,7 +16,9 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<ExitCode> {
         ResultEncoding::Csv => Encoding::Csv,
     };
     let mut out = Writer::new(open_output(&args.output, encoding)?, encoding);
-    for_each(&args.files, |record| out.write(record).context("cannot write the results"))?;
+    for_each(&args.files, Keep::All, |record| {
+        out.write(record).context("cannot write the results")
+    })?;
     out.flush().context("cannot write the results")?;
     Ok(ExitCode::SUCCESS)
 }

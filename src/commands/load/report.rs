@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use houseful_load::metrics::{Metrics, Options, PerTarget, Percentile, WarmUp};
 use houseful_load::reports;
-use houseful_load::results::Record;
+use houseful_load::results::{Keep, Record};
 use houseful_load::thresholds::{Assertion, Judgement};
 
 use super::generate::parse_duration;
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     })?;
     let fold = if every.is_zero() {
         let mut fold = fold;
-        for_each(&args.files, |record| {
+        for_each(&args.files, Keep::Figures, |record| {
             fold.add(record);
             Ok(())
         })?;
@@ -130,7 +130,7 @@ fn print_every(
     std::thread::spawn({
         let (shared, files) = (Arc::clone(&shared), args.files.clone());
         move || {
-            let read = for_each(&files, |record| {
+            let read = for_each(&files, Keep::Figures, |record| {
                 shared.lock().0.add(record);
                 Ok(())
             });

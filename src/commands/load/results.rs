@@ -5,13 +5,18 @@ use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use houseful_load::results::{Encoding, Merge, ReadError, Reader, Record};
+use houseful_load::results::{Encoding, Keep, Merge, ReadError, Reader, Record};
 
 use crate::say;
 
-/// Hands on each record of these files, or of stdin if there are none, in the order of time.
+/// How much of a file is read at once.
+const READ_LEN: usize = 1 << 16;
+
+/// Hands on each record of these files, or of stdin if there are none, in the order of time, and
+/// keeps this of it.
 pub(super) fn for_each(
     files: &[PathBuf],
+    keep: Keep,
     mut each: impl FnMut(&Record) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let readers = if files.is_empty() {
@@ -19,7 +24,7 @@ pub(super) fn for_each(
     } else {
         files.iter().map(|path| open(path)).collect::<anyhow::Result<Vec<_>>>()?
     };
-    let mut merge = Merge::new(readers);
+    let mut merge = Merge::new(readers.into_iter().map(|reader| reader.keep(keep)));
     let mut record = Record::default();
     loop {
         match merge.read_into(&mut record) {
@@ -38,7 +43,7 @@ fn open(path: &Path) -> anyhow::Result<Reader<Box<dyn BufRead>>> {
     }
     let name = path.display().to_string();
     let file = File::open(path).with_context(|| format!("cannot open results `{name}`"))?;
-    Ok(Reader::new(Box::new(BufReader::new(file)), name))
+    Ok(Reader::new(Box::new(BufReader::with_capacity(READ_LEN, file)), name))
 }
 
 /// The file of this name, or stdout for `-`.

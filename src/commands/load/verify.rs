@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use houseful_load::results::Keep;
 use houseful_load::targets::{self, Defaults, HttpUrl};
 use houseful_load::verify::{Answers, Comparison, pages};
 
@@ -23,7 +24,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let mut answers = read_targets(args)?;
-    for_each(&args.files, |record| {
+    for_each(&args.files, Keep::All, |record| {
         answers.add(record);
         Ok(())
     })?;

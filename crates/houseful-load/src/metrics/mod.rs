@@ -228,7 +228,11 @@ impl Metrics {
     }
 
     fn add_error(&mut self, error: &str) {
-        if !error.is_empty() && !self.errors_seen.contains(error) {
+        // Mostly there are none, or it is the same one again.
+        if error.is_empty() || self.errors.first().is_some_and(|first| first == error) {
+            return;
+        }
+        if !self.errors_seen.contains(error) {
             if self.errors.len() < ERRORS_MAX {
                 self.errors_seen.insert(error.to_owned());
                 self.errors.push(error.to_owned());

@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
-use super::{HeaderMap, Place, ReadError, Record};
+use super::{HeaderMap, Keep, Place, ReadError, Record};
 
 const COLUMNS: usize = 12;
 
@@ -79,19 +79,21 @@ fn headers_column(headers: &HeaderMap) -> String {
 pub struct Reader<R> {
     source: csv::Reader<Bounded<R>>,
     name: String,
+    keep: Keep,
     read: u64,
     row: csv::ByteRecord,
     over: bool,
 }
 
 impl<R: BufRead> Reader<R> {
-    /// A reader of `source`; `name` is what errors call it.
-    pub fn new(source: R, name: impl Into<String>) -> Reader<R> {
+    /// A reader of `source`, which keeps this of each record; `name` is what errors call it.
+    pub fn new(source: R, name: impl Into<String>, keep: Keep) -> Reader<R> {
         let source = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .from_reader(Bounded { source, left: ROW_LEN_MAX, ended: false });
-        Reader { source, name: name.into(), read: 0, row: csv::ByteRecord::new(), over: false }
+        let (name, row) = (name.into(), csv::ByteRecord::new());
+        Reader { source, name, keep, read: 0, row, over: false }
     }
 
     /// Reads the next record into `record`, whose buffers are used again; `false` at the end.
@@ -120,7 +122,7 @@ impl<R: BufRead> Reader<R> {
             }
         }
         let at = Place::Line(self.row.position().map_or(1, csv::Position::line));
-        match fill(record, &self.row) {
+        match fill(record, &self.row, self.keep) {
             Ok(()) => {
                 self.read += 1;
                 Ok(true)
@@ -154,7 +156,7 @@ impl<R: BufRead> Read for Bounded<R> {
     }
 }
 
-fn fill(record: &mut Record, row: &csv::ByteRecord) -> Result<(), String> {
+fn fill(record: &mut Record, row: &csv::ByteRecord, keep: Keep) -> Result<(), String> {
     if row.len() != COLUMNS {
         return Err(format!("{} columns, which are {COLUMNS}", row.len()));
     }
@@ -178,13 +180,15 @@ fn fill(record: &mut Record, row: &csv::ByteRecord) -> Result<(), String> {
     record.bytes_out = number(text(3, "bytes_out"), "bytes_out")?;
     record.bytes_in = number(text(4, "bytes_in"), "bytes_in")?;
     record.error.push_str(text(5, "error")?);
-    let body = base64(6, "body")?;
-    record.body = (!body.is_empty()).then_some(body);
+    if keep == Keep::All {
+        let body = base64(6, "body")?;
+        record.body = (!body.is_empty()).then_some(body);
+    }
     record.attack.push_str(text(7, "attack")?);
     record.seq = number(text(8, "seq"), "seq")?;
     record.method.push_str(text(9, "method")?);
     record.url.push_str(text(10, "url")?);
-    if !row[11].is_empty() {
+    if keep == Keep::All && !row[11].is_empty() {
         record.headers = Some(headers(&base64(11, "headers")?)?);
     }
     Ok(())

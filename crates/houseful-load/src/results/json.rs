@@ -13,8 +13,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::{HeaderMap, Place, ReadError, Record};
+use super::{HeaderMap, Keep, Place, ReadError, Record};
 use crate::reports::json::write_string;
 
 /// The longest line that is read: a record with a body of some 48 MiB.
@@ -92,6 +93,7 @@ fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 pub struct Reader<R> {
     source: R,
     name: String,
+    keep: Keep,
     line: u64,
     read: u64,
     buffer: Vec<u8>,
@@ -99,9 +101,10 @@ pub struct Reader<R> {
 }
 
 impl<R: BufRead> Reader<R> {
-    /// A reader of `source`; `name` is what errors call it.
-    pub fn new(source: R, name: impl Into<String>) -> Reader<R> {
-        Reader { source, name: name.into(), line: 0, read: 0, buffer: Vec::new(), over: false }
+    /// A reader of `source`, which keeps this of each record; `name` is what errors call it.
+    pub fn new(source: R, name: impl Into<String>, keep: Keep) -> Reader<R> {
+        let name = name.into();
+        Reader { source, name, keep, line: 0, read: 0, buffer: Vec::new(), over: false }
     }
 
     /// Reads the next record into `record`, whose buffers are used again; `false` at the end.
@@ -112,7 +115,7 @@ impl<R: BufRead> Reader<R> {
     pub fn read_into(&mut self, record: &mut Record) -> Result<bool, ReadError> {
         while self.advance()? {
             if !self.buffer.trim_ascii().is_empty() {
-                return match fill(record, &self.buffer) {
+                return match fill(record, &self.buffer, self.keep) {
                     Ok(()) => {
                         self.read += 1;
                         Ok(true)
@@ -178,14 +181,15 @@ struct Line<'a> {
     bytes_in: u64,
     #[serde(default, borrow)]
     error: Cow<'a, str>,
+    /// As it stands there, like the headers: most readers have no use for them.
     #[serde(default, borrow)]
-    body: Option<Cow<'a, str>>,
+    body: Option<&'a RawValue>,
     #[serde(default, borrow)]
     method: Cow<'a, str>,
     #[serde(default, borrow)]
     url: Cow<'a, str>,
-    #[serde(default)]
-    headers: Option<HeaderMap>,
+    #[serde(default, borrow)]
+    headers: Option<&'a RawValue>,
     #[serde(default)]
     slip: Option<u64>,
     #[serde(default)]
@@ -199,11 +203,23 @@ enum Fault {
     Other(String),
 }
 
-fn fill(record: &mut Record, line: &[u8]) -> Result<(), Fault> {
+fn fill(record: &mut Record, line: &[u8], keep: Keep) -> Result<(), Fault> {
     if !line.trim_ascii_start().starts_with(b"{") {
         return Err(Fault::Other("the line does not begin with `{`".to_owned()));
     }
-    let line: Line<'_> = serde_json::from_slice(line).map_err(|error| {
+    // Once for the line is quicker than for each text in it.
+    let text = std::str::from_utf8(line).map_err(|error| {
+        let at = error.valid_up_to();
+        match error.error_len() {
+            None => Fault::Ends,
+            Some(_) => Fault::Other(format!(
+                "expected UTF-8, found byte {:#04x} at column {}",
+                line[at],
+                at + 1
+            )),
+        }
+    })?;
+    let line: Line<'_> = serde_json::from_str(text).map_err(|error| {
         if error.is_eof() {
             return Fault::Ends;
         }
@@ -214,14 +230,10 @@ fn fill(record: &mut Record, line: &[u8]) -> Result<(), Fault> {
     record.timestamp = line.timestamp.parse().map_err(|_| {
         Fault::Other(format!("timestamp: expected an RFC 3339 time, found `{}`", line.timestamp))
     })?;
-    record.body = match line.body {
-        None => None,
-        Some(text) => Some(
-            STANDARD
-                .decode(text.as_bytes())
-                .map_err(|error| Fault::Other(format!("body: expected base64: {error}")))?,
-        ),
-    };
+    if keep == Keep::All {
+        record.body = line.body.map(body).transpose().map_err(Fault::Other)?;
+        record.headers = line.headers.map(headers).transpose().map_err(Fault::Other)?;
+    }
     record.attack.push_str(&line.attack);
     record.seq = line.seq;
     record.code = line.code;
@@ -231,10 +243,24 @@ fn fill(record: &mut Record, line: &[u8]) -> Result<(), Fault> {
     record.error.push_str(&line.error);
     record.method.push_str(&line.method);
     record.url.push_str(&line.url);
-    record.headers = line.headers;
     record.slip = line.slip.map(Duration::from_nanos);
     record.queued = Duration::from_nanos(line.queued);
     Ok(())
+}
+
+fn body(value: &RawValue) -> Result<Vec<u8>, String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("body: expected base64: {error}");
+    // A text without escapes is borrowed.
+    let text: Text<'_> = serde_json::from_str(value.get()).map_err(|error| wrong(&error))?;
+    STANDARD.decode(text.0.as_bytes()).map_err(|error| wrong(&error))
+}
+
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn headers(value: &RawValue) -> Result<HeaderMap, String> {
+    serde_json::from_str(value.get())
+        .map_err(|error| format!("headers: expected an object of lists: {error}"))
 }
 
 #[cfg(test)]
@@ -264,7 +290,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Vec<Result<Record, String>> {
-        let mut reader = Reader::new(bytes, "r.json");
+        let mut reader = Reader::new(bytes, "r.json", Keep::All);
         let mut read = Vec::new();
         loop {
             let mut record = Record::default();
@@ -330,6 +356,7 @@ mod tests {
             ("{}", "missing field `code` at column 2"),
             ("nonsense", "the line does not begin with `{`"),
             ("{\"code\":20", "the line ends inside it"),
+            ("{\"error\":\"\u{e9}\"}", "missing field `code` at column 14"),
             (
                 r#"{"code":70000,"timestamp":"","latency":1}"#,
                 "invalid value: integer `70000`, expected u16 at column 13",
@@ -351,6 +378,13 @@ mod tests {
             let expected = format!("r.json:2: expected a result as a JSON object: {reason}");
             assert_eq!(read(&text), [Err(expected), Ok(record())]);
         }
+    }
+
+    #[test]
+    fn text_is_utf_8() {
+        let reason = "expected UTF-8, found byte 0xff at column 11";
+        let expected = format!("r.json:1: expected a result as a JSON object: {reason}");
+        assert_eq!(read(b"{\"error\":\"\xff\"}\n"), [Err(expected)]);
     }
 
     #[test]

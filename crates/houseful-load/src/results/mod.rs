@@ -34,6 +34,17 @@ pub enum Encoding {
     Csv,
 }
 
+/// What of each record a reader keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// All.
+    #[default]
+    All,
+    /// Neither body nor headers, which are skipped unread: a report has no use for them, and reading
+    /// is several times as quick.
+    Figures,
+}
+
 /// Headers by name, each with its values in order; names sort by their bytes.
 pub type HeaderMap = BTreeMap<String, Vec<String>>;
 

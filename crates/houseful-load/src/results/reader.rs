@@ -2,11 +2,12 @@
 
 use std::io::{self, BufRead};
 
-use super::{Encoding, ReadError, Record, csv, gob, json};
+use super::{Encoding, Keep, ReadError, Record, csv, gob, json};
 
 /// Reads records, and finds out by the first bytes how they are encoded.
 pub struct Reader<R> {
     inner: Inner<R>,
+    keep: Keep,
 }
 
 enum Inner<R> {
@@ -19,7 +20,13 @@ enum Inner<R> {
 impl<R: BufRead> Reader<R> {
     /// A reader of `source`; `name` is what errors call it. Nothing is read yet.
     pub fn new(source: R, name: impl Into<String>) -> Reader<R> {
-        Reader { inner: Inner::Unknown(Some(source), name.into()) }
+        Reader { inner: Inner::Unknown(Some(source), name.into()), keep: Keep::All }
+    }
+
+    /// The same reader, which keeps this of each record.
+    pub fn keep(mut self, keep: Keep) -> Reader<R> {
+        self.keep = keep;
+        self
     }
 
     /// Reads the next record into `record`, whose buffers are used again; `false` at the end.
@@ -41,9 +48,13 @@ impl<R: BufRead> Reader<R> {
                 Err(source) => return Err(ReadError::Read { name, source }),
             };
             self.inner = match recognise(first) {
-                Some(Encoding::Gob) => Inner::Gob(Box::new(gob::Reader::new(reader, name))),
-                Some(Encoding::Json) => Inner::Json(json::Reader::new(reader, name)),
-                Some(Encoding::Csv) => Inner::Csv(Box::new(csv::Reader::new(reader, name))),
+                Some(Encoding::Gob) => {
+                    Inner::Gob(Box::new(gob::Reader::new(reader, name, self.keep)))
+                }
+                Some(Encoding::Json) => Inner::Json(json::Reader::new(reader, name, self.keep)),
+                Some(Encoding::Csv) => {
+                    Inner::Csv(Box::new(csv::Reader::new(reader, name, self.keep)))
+                }
                 None => {
                     let reason = format!("they begin with `{}`", first.escape_ascii());
                     return Err(ReadError::Unrecognised { name, reason });

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::types::{self, Bytes, Fault, Type, Types};
 use super::{YEAR_1_TO_UNIX_S, basic};
-use crate::results::{HeaderMap, Place, ReadError, Record};
+use crate::results::{HeaderMap, Keep, Place, ReadError, Record};
 
 /// The longest message that is read: a record with a body of some 64 MiB.
 const MESSAGE_LEN_MAX: u64 = 64 << 20;
@@ -19,6 +19,7 @@ const MESSAGE_LEN_MAX: u64 = 64 << 20;
 pub struct Reader<R> {
     source: R,
     name: String,
+    keep: Keep,
     offset: u64,
     read: u64,
     message: Vec<u8>,
@@ -80,11 +81,12 @@ enum Stop {
 }
 
 impl<R: BufRead> Reader<R> {
-    /// A reader of `source`; `name` is what errors call it.
-    pub fn new(source: R, name: impl Into<String>) -> Reader<R> {
+    /// A reader of `source`, which keeps this of each record; `name` is what errors call it.
+    pub fn new(source: R, name: impl Into<String>, keep: Keep) -> Reader<R> {
         Reader {
             source,
             name: name.into(),
+            keep,
             offset: 0,
             read: 0,
             message: Vec::new(),
@@ -166,7 +168,7 @@ impl<R: BufRead> Reader<R> {
             Some((known, layout)) if known == id => layout,
             _ => layout(&self.types, id)?,
         };
-        fill(record, &layout, &self.types, id, message)?;
+        fill(record, &layout, &self.types, id, message, self.keep)?;
         self.layout = Some((id, layout));
         Ok(true)
     }
@@ -215,6 +217,7 @@ fn fill(
     types: &Types,
     id: i64,
     mut from: Bytes<'_>,
+    keep: Keep,
 ) -> Result<(), Fault> {
     let slip = layout.contains(&Some(Field::Slip)).then_some(Duration::ZERO);
     record.clear();
@@ -224,7 +227,9 @@ fn fill(
         number = next;
         let place = usize::try_from(number).ok().filter(|place| *place < layout.len());
         let place = place.ok_or_else(|| format!("field {number} of {}", layout.len()))?;
-        let Some(field) = layout[place] else {
+        let is_kept =
+            |field: &Field| keep == Keep::All || !matches!(field, Field::Body | Field::Headers);
+        let Some(field) = layout[place].filter(is_kept) else {
             let Some(Type::Struct(fields)) = types.get(id) else {
                 return Err(format!("a value of the undefined type {id}"));
             };

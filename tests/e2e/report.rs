@@ -6,6 +6,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
+use super::support::schema::assert_valid;
 use super::support::{program, temp_dir};
 
 /// One result: `n` tenths of a second after the start.
@@ -240,4 +241,36 @@ fn other_tools_read_the_file_of_percentiles() {
     assert_eq!((last[0], last[1], last[2], last.len()), (100.0, 1.0, 100.0, 3));
     report(dir.path(), &["-type=hgrm", "-output=r.hgrm", "results.json"]);
     assert_eq!(std::fs::read_to_string(dir.path().join("r.hgrm")).unwrap(), hgrm);
+}
+
+#[test]
+fn json_is_as_its_schema_says() {
+    let dir = temp_dir();
+    write_results(dir.path());
+    std::fs::write(dir.path().join("none.json"), "").unwrap();
+    // What vegeta wrote tells less, and what nobody answered more.
+    let unanswered = result(0, 0, 1, "http://a/");
+    let untold = result(1, 200, 1, "http://a/").replace(",\"slip\":2000000", "");
+    assert!(!untold.contains("slip"), "{untold}");
+    std::fs::write(dir.path().join("unanswered.json"), unanswered).unwrap();
+    std::fs::write(dir.path().join("untold.json"), untold).unwrap();
+    let mut reports = String::new();
+    for results in ["results.json", "none.json", "unanswered.json", "untold.json"] {
+        let more = [
+            "--per-target",
+            "--percentiles=0,99.999,100",
+            "-buckets=[0,1ms]",
+            "--assert=requests>=0",
+        ];
+        for flags in [&[][..], &more] {
+            reports += &stdout(dir.path(), &[&["-type=json", results], flags].concat());
+        }
+    }
+    assert_valid("report", &reports);
+    let encoded = program()
+        .args(["load", "encode", "results.json", "unanswered.json", "untold.json"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert_valid("result", &String::from_utf8(encoded.stdout).unwrap());
 }

@@ -48,8 +48,9 @@ fn play(dir: &Path) {
     .unwrap();
     std::fs::write(dir.join("good.json"), r#"{"badge_id": "b", "pi_id": "p"}"#).unwrap();
     std::fs::write(dir.join("bad.json"), r#"{"badge_id": "<&>"}"#).unwrap();
+    // On a busy machine it may say that the rate was not held.
     bash(
-        "houseful load attack -targets=targets.txt -rate=50 -duration=1s -name='a <b>' > ours.gob
+        "houseful load attack -targets=targets.txt -rate=50 -duration=1s -name='a <b>' > ours.gob || [ $? = 1 ]
          vegeta attack -targets=targets.txt -rate=50 -duration=1s -name='a <b>' > theirs.gob",
         dir,
     );

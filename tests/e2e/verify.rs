@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::load::server::{Reply, Server};
 use super::support::houseful::Setup;
+use super::support::schema::assert_valid;
 use super::support::{program, temp_dir};
 
 fn load(dir: &Path, words: &[&str]) -> Output {
@@ -32,6 +33,7 @@ fn verify(dir: &Path, stored: &str) -> ([u64; 4], i32) {
     let output = load(dir, &["verify", "results.gob", "--json", "--stored", stored]);
     let said: Value =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    assert_valid("verify", &String::from_utf8_lossy(&output.stdout));
     let code = output.status.code().unwrap();
     assert_eq!(said["kept"], code == 0, "{said}");
     assert_eq!(said["emissions"], 24, "{said}");

@@ -12,6 +12,7 @@ pub(crate) mod nginx;
 pub(crate) mod posters;
 pub(crate) mod prometheus;
 pub(crate) mod rng;
+pub(crate) mod schema;
 pub(crate) mod shell;
 
 use std::path::{Path, PathBuf};

@@ -65,7 +65,7 @@ pub(crate) struct ReportArgs {
     #[arg(long)]
     pub(crate) per_target: bool,
     /// What must hold, such as p99<20ms; else the exit code is 1. May be repeated
-    #[arg(long, value_name = "FIGURE<VALUE")]
+    #[arg(long, value_name = "CLAIM")]
     pub(crate) assert: Vec<Assertion>,
     /// Where to; `-` is stdout
     #[arg(long, default_value = "-", value_name = "FILE")]

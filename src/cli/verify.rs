@@ -12,11 +12,12 @@ use super::TargetFormat;
 /// stored, 409 that one of which it is a copy is. Each emission of the plan ends
 /// as acknowledged, refused or unknown. Exits 1 if one was acknowledged and not
 /// stored, or stored twice, or called a copy of nothing.
+///
+/// Answers whose bodies were kept (attack -max-body) are compared word by word
+/// with what is stored; without them, a 201 needs a reading of the same badge and
+/// beacons, heard when it was sent.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Answers that were kept (attack -max-body) are compared word by word with what is stored;
-without them, a 201 needs a reading of the same badge and beacons, heard when it was sent.
-
 Examples:
   houseful load verify results.gob --stored http://127.0.0.1:6540/rssi_readings
   houseful export | houseful load verify results.gob --targets targets.txt --stored -")]

@@ -13,12 +13,13 @@ fn page_name(command: &[&str]) -> String {
 }
 
 /// What a reader sees, as far as it is text: without the lines that lay it out,
-/// and with a dash where a dash is meant.
+/// and with a dash or an apostrophe where one is meant.
 fn text(page: &str) -> String {
     let shown = page.lines().filter(|line| !line.starts_with('.') && !line.starts_with('\''));
     let shown = shown.collect::<Vec<_>>().join("\n");
     let unmarked = ["\\&", "\\fR", "\\fB", "\\fI"];
-    unmarked.iter().fold(shown.replace("\\-", "-"), |text, mark| text.replace(mark, ""))
+    let shown = shown.replace("\\-", "-").replace("\\*(Aq", "'");
+    unmarked.iter().fold(shown, |text, mark| text.replace(mark, ""))
 }
 
 #[test]

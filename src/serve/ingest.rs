@@ -39,6 +39,17 @@ pub(crate) struct Ingest {
     pulse: Arc<Pulse>,
 }
 
+/// When an emission came. In a batch that lasts, its head and its lines may be
+/// minutes apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Received {
+    /// The head of its request: what it gives as an age counts back from here.
+    pub(crate) head: Arrival,
+    /// Its own bytes: an emission cannot be ahead of this, and one without a time
+    /// has this one.
+    pub(crate) body: Arrival,
+}
+
 /// An answer, or where it will come from.
 pub(crate) enum Answer {
     Now(Reply),
@@ -134,7 +145,9 @@ impl Ingest {
 
     /// Parses, checks and submits one emission. Never waits.
     pub(crate) fn post(&self, body: &[u8], arrival: Arrival) -> Answer {
-        let (emission, t) = match self.check(body, arrival) {
+        // It has 10 s at most, so the one stands for the other.
+        let received = Received { head: arrival, body: arrival };
+        let (emission, t) = match self.check(body, received) {
             Ok(checked) => checked,
             Err(fault) => {
                 self.note(fault.reason, Ids::read(body), &fault.errors);
@@ -162,13 +175,16 @@ impl Ingest {
     pub(crate) fn check<'a>(
         &self,
         body: &'a [u8],
-        arrival: Arrival,
+        received: Received,
     ) -> Result<(Emission<'a>, Millis), Fault> {
         let emission = wire::parse(body).map_err(|error| match error {
             WireError::Broken(error) => Fault::new(Reason::Broken, error.to_string()),
             WireError::Invalid(errors) => Fault { reason: Reason::Invalid, errors },
         })?;
-        let now = arrival.wall;
+        let now = match emission.heard {
+            Heard::Ago(_) => received.head.wall,
+            Heard::At(_) | Heard::OnArrival => received.body.wall,
+        };
         match (emission.heard.resolve(now), emission.heard) {
             // Ours alone: the Pi gave no time.
             (Ok(t), _) if t < Millis::YEAR_2000 => Err(clock_is_wrong(now)),
@@ -245,6 +261,8 @@ pub(crate) fn unbelievable(now: Millis, newest: Option<Millis>) -> Option<String
 
 #[cfg(test)]
 mod tests {
+    use houseful_store::Options;
+
     use super::*;
 
     #[test]
@@ -261,6 +279,28 @@ mod tests {
         for (now, newest, believed) in rows {
             assert_eq!(disbelief(now, newest).is_none(), believed, "{now} {newest:?}");
         }
+    }
+
+    #[test]
+    fn an_age_counts_back_from_the_head_and_the_line_itself_is_not_ahead() {
+        let dir = tempfile::tempdir().unwrap();
+        let window = std::time::Duration::from_millis(4_500);
+        let store = Store::open(&dir.path().join("houseful.db"), Options { window }).unwrap();
+        let ingest = Ingest::new(Arc::new(store));
+        let head = Arrival { wall: Millis(RELEASED.0 + 1_000_000), ..ingest.arrival() };
+        let body = Arrival { wall: Millis(head.wall.0 + 120_000), ..head };
+        let received = Received { head, body };
+        let t = |time: &str, received| {
+            let emission = format!(r#"{{"badge_id":"b","pi_id":"1"{time}}}"#);
+            ingest.check(emission.as_bytes(), received).map(|(_, t)| t).map_err(|f| f.reason)
+        };
+        let at = |ms: i64| format!(r#","heard_at":{}"#, head.wall.0 + ms);
+        assert_eq!(t("", received), Ok(body.wall));
+        assert_eq!(t(r#","age_ms":1000"#, received), Ok(Millis(head.wall.0 - 1_000)));
+        assert_eq!(t(&at(180_000), received), Ok(Millis(head.wall.0 + 180_000)));
+        assert_eq!(t(&at(180_001), received), Err(Reason::Ahead));
+        // A line that came with the head may not be.
+        assert_eq!(t(&at(60_001), Received { head, body: head }), Err(Reason::Ahead));
     }
 
     #[test]

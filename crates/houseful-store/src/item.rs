@@ -2,7 +2,7 @@
 
 use houseful_model::{Emission, Millis, Reading};
 
-/// When the head of a request arrived, on both clocks.
+/// When the head of a request, or a line of a batch, arrived, on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// By the wall clock, which may step.

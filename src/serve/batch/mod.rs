@@ -37,6 +37,7 @@ use self::run::{End, Run};
 pub(crate) use self::split::Form;
 use self::split::Splitter;
 use self::tally::Tally;
+use super::ingest::Received;
 use super::refused::Reason;
 use super::reply::Reply;
 use super::router::Doors;
@@ -100,7 +101,7 @@ async fn run(doors: Doors, request: Request) -> Result<Response, Reply> {
         decoder,
         splitter: Splitter::new(form),
         ingest,
-        arrival,
+        received: Received { head: arrival, body: arrival },
         tally: Tally::new(answer != ANSWERS[0]),
     };
     let end = run.run().await;

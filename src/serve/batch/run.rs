@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use houseful_model::wire::Ids;
-use houseful_store::Arrival;
 use tokio::task::coop;
+use tokio::time::Instant;
 
 use super::decode::{Decoder, Encoding, Step};
 use super::incoming::{Incoming, Next};
@@ -13,7 +13,7 @@ use super::magic::{self, Begin};
 use super::split::{Broken, Splitter};
 use super::tally::Tally;
 use super::undecided::Undecided;
-use crate::serve::ingest::Ingest;
+use crate::serve::ingest::{Ingest, Received};
 use crate::serve::refused::Reason;
 
 /// The largest body once it is decoded, in bytes.
@@ -26,8 +26,11 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// How many lines are decided together at most: the shortest are 2 bytes.
 const LINES_MAX: usize = 4_096;
 
-/// How long a line waits for others to be decided with.
+/// How long a line waits for another to be decided with.
 const GATHER: Duration = Duration::from_millis(1);
+
+/// How long a line waits for all others: their times are as exact as this.
+const GATHER_MAX: Duration = Duration::from_millis(50);
 
 /// Why a batch was not read to its end, and what its client is told.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,7 +54,8 @@ pub(super) struct Run {
     pub(super) decoder: Decoder,
     pub(super) splitter: Splitter,
     pub(super) ingest: Ingest,
-    pub(super) arrival: Arrival,
+    /// Of what is in the buffer.
+    pub(super) received: Received,
     pub(super) tally: Tally,
 }
 
@@ -108,8 +112,10 @@ impl Run {
     /// for a moment. Tells whether more may follow.
     ///
     /// # Errors
-    /// Why nothing follows. What was decoded before stands in the buffer.
+    /// Why nothing follows. What was decoded before stands in the buffer, and was
+    /// received now.
     async fn fill(&mut self, buffer: &mut Vec<u8>, input: &mut Input) -> Result<bool, End> {
+        let mut began = None;
         let mut len = buffer.len();
         let rest = len;
         buffer.resize(BUFFER_BYTES, 0);
@@ -130,7 +136,12 @@ impl Run {
                 break Ok(true);
             }
             if step == (Step { read: 0, written: 0 }) {
-                match self.incoming.next((len > rest).then_some(GATHER)).await {
+                let limit = (len > rest).then_some(GATHER);
+                let gathered = limit.map(|_| began.get_or_insert_with(Instant::now).elapsed());
+                if gathered.is_some_and(|gathered| gathered >= GATHER_MAX) {
+                    break Ok(true);
+                }
+                match self.incoming.next(limit).await {
                     Ok(Next::Bytes(bytes)) => input.bytes = bytes,
                     Ok(Next::Nothing) => break Ok(true),
                     Ok(Next::End) => {
@@ -144,12 +155,15 @@ impl Run {
             }
         };
         buffer.truncate(len);
+        if len > rest {
+            self.received.body = self.ingest.arrival();
+        }
         filled
     }
 
     /// Has every line that is complete in the buffer decided.
     async fn take(&mut self, buffer: &[u8]) -> Result<(), End> {
-        let mut lines = Undecided::new(&self.ingest, self.arrival);
+        let mut lines = Undecided::new(&self.ingest, self.received);
         let taken = loop {
             // Others get their turn on this thread.
             coop::consume_budget().await;
@@ -175,7 +189,7 @@ impl Run {
         let found = self.splitter.finish(rest);
         let found = found.map_err(|Broken { line, error }| End::broken(line, &error))?;
         if let Some(found) = found {
-            let mut lines = Undecided::new(&self.ingest, self.arrival);
+            let mut lines = Undecided::new(&self.ingest, self.received);
             lines.take(rest, found, false, &mut self.tally).await?;
             lines.decide(&mut self.tally).await;
         }

@@ -11,20 +11,20 @@ use std::collections::HashSet;
 
 use houseful_model::wire::Ids;
 use houseful_model::{Emission, Millis};
-use houseful_store::{Arrival, Fingerprint, Looked, Outcome, Refusal};
+use houseful_store::{Fingerprint, Looked, Outcome, Refusal};
 use tokio::sync::oneshot;
 
 use super::run::End;
 use super::runs::Fate;
 use super::split::{ELEMENT_BYTES_MAX, Found};
 use super::tally::Tally;
-use crate::serve::ingest::{Fault, Ingest, reason_of};
+use crate::serve::ingest::{Fault, Ingest, Received, reason_of};
 use crate::serve::refused::Reason;
 
 /// See the module's page.
 pub(super) struct Undecided<'a> {
     ingest: &'a Ingest,
-    arrival: Arrival,
+    received: Received,
     lines: Vec<Line<'a>>,
     /// Of which identities the writer has a line.
     begun: HashSet<Fingerprint>,
@@ -50,8 +50,8 @@ struct Held<'a> {
 }
 
 impl<'a> Undecided<'a> {
-    pub(super) fn new(ingest: &'a Ingest, arrival: Arrival) -> Undecided<'a> {
-        Undecided { ingest, arrival, lines: Vec::new(), begun: HashSet::new() }
+    pub(super) fn new(ingest: &'a Ingest, received: Received) -> Undecided<'a> {
+        Undecided { ingest, received, lines: Vec::new(), begun: HashSet::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -82,7 +82,7 @@ impl<'a> Undecided<'a> {
             }
             Found::Element(number, at) => {
                 let bytes = &buffer[at];
-                (number, bytes, self.ingest.check(bytes, self.arrival))
+                (number, bytes, self.ingest.check(bytes, self.received))
             }
         };
         let state = match checked {
@@ -131,7 +131,7 @@ impl<'a> Undecided<'a> {
     /// Looks a line up, and queues or holds it if it is not known.
     async fn submit(&mut self, line: Held<'a>, may_hold: bool, tally: &mut Tally) -> State<'a> {
         let store = self.ingest.store();
-        let fingerprint = match store.look(&line.emission, line.t, self.arrival) {
+        let fingerprint = match store.look(&line.emission, line.t, self.received.body) {
             Looked::Duplicate => return State::Decided(Fate::Duplicate),
             Looked::Refused(refusal) => return self.refuse(refusal, line.bytes, tally),
             Looked::Unknown(fingerprint) => fingerprint,
@@ -144,7 +144,7 @@ impl<'a> Undecided<'a> {
             return self.refuse(refusal, line.bytes, tally);
         }
         let Held { bytes, emission, t } = line;
-        match store.submit_of_batch(emission, t, self.arrival, fingerprint).await {
+        match store.submit_of_batch(emission, t, self.received.body, fingerprint).await {
             Ok(outcome) => State::Queued(outcome, bytes),
             Err(refusal) => self.refuse(refusal, bytes, tally),
         }

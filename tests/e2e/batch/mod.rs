@@ -4,6 +4,7 @@ mod answers;
 mod broken;
 mod forms;
 mod limits;
+mod live;
 mod memory;
 mod neighbours;
 mod refused;

@@ -162,7 +162,7 @@ impl Default for Refused {
 }
 
 impl Refused {
-    /// Notes an emission that was refused: the one way in, for every door. Its
+    /// Notes an emission that was refused: the way in, for every door. Its
     /// ids come from the emission or, if it is none, from its body.
     pub(crate) fn note<T: AsRef<str>>(
         &self,
@@ -181,6 +181,12 @@ impl Refused {
         latest.push_back(refusal);
         drop(latest);
         drop(oldest);
+    }
+
+    /// Counts so many more of a flood of which others were noted: by their reason
+    /// alone, which costs next to nothing.
+    pub(crate) fn count(&self, reason: Reason, emissions: u64) {
+        self.totals[reason as usize].fetch_add(emissions, Ordering::Relaxed);
     }
 
     /// How many so far.

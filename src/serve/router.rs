@@ -20,9 +20,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_io_timeout::TimeoutStream;
 
+use super::batch::Turns;
 use super::connections::Connections;
 use super::feed::{self, Feeds};
 use super::front::{BODY_MAX, INGEST_PATH, WRITE_MAX, linger};
@@ -45,7 +46,7 @@ pub(crate) struct Doors {
     pub(crate) stopping: watch::Receiver<bool>,
     pub(super) lists: Arc<Lists>,
     /// Held by each batch until it is answered.
-    pub(crate) batches: Arc<Semaphore>,
+    pub(crate) batches: Arc<Turns>,
     pub(crate) connections: Connections,
     pub(crate) requests: Arc<Requests>,
     pub(crate) feeds: Arc<Feeds>,
@@ -64,7 +65,7 @@ impl Doors {
             ingest,
             stopping,
             lists: Arc::new(Lists::new()),
-            batches: Arc::new(Semaphore::new(batch::BATCHES_MAX)),
+            batches: Arc::default(),
             connections,
             requests: Arc::default(),
         }

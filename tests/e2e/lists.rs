@@ -116,9 +116,8 @@ fn slow_readers_are_few_and_hold_up_nobody() {
         assert!(got_a_place, "nobody who waits gets a place");
     });
     // Each is watched from its own beginning, so which of them was cut is not told.
-    let is_whole = |client: &mut Client| {
-        client.read_to_close().is_ok_and(|rest| rest.ends_with(b"0\r\n\r\n"))
-    };
+    let is_whole =
+        |client: &mut Client| client.read_to_close().is_ok_and(|rest| rest.ends_with(b"0\r\n\r\n"));
     assert!(!served.iter_mut().all(|(client, _)| is_whole(client)), "all look whole");
     drop(served);
     assert_eq!(houseful.term().code(), Some(0));

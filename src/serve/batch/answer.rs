@@ -1,7 +1,6 @@
 //! What a batch is answered: counts, or a line for each of its lines.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,24 +10,27 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use houseful_store::Refusal;
 use hyper::body::Frame;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc;
 
 use super::run::End;
 use super::runs::{Fate, IntoLines};
 use super::tally::{Invalid, Tally};
+use super::turns::Pace;
 use crate::serve::reply::Reply;
 
 /// How much of an answer is made at once, in bytes.
 const PIECE_BYTES: usize = 16 << 10;
 
-/// Answers a batch of which the lines up to `read_to` are complete. `permit` is
-/// held until the client has taken it all.
+/// A longer answer keeps its turn until its client has taken it.
+const WHOLE_BYTES_MAX: usize = 64 << 10;
+
+/// Answers a batch of which the lines up to `read_to` were looked at.
 pub(super) fn answer(
     end: Result<(), End>,
     read_to: u64,
     mut tally: Tally,
     media: &'static str,
-    permit: OwnedSemaphorePermit,
+    pace: Pace,
 ) -> Response {
     let (status, errors) = verdict(&end, &tally);
     let mut counts = String::new();
@@ -49,7 +51,16 @@ pub(super) fn answer(
         });
         let invalid = invalid.collect::<Vec<_>>().join(",");
         let body = format!(r#"{{{counts},"invalid":[{invalid}]}}"#);
-        return Reply::json(status, body.into_bytes()).into_response();
+        if body.len() <= WHOLE_BYTES_MAX {
+            return Reply::json(status, body.into_bytes()).into_response();
+        }
+        let whole = Bytes::from(body);
+        let pieces = (0..whole.len()).step_by(PIECE_BYTES);
+        let pieces = pieces.map(move |at| whole.slice(at..whole.len().min(at + PIECE_BYTES)));
+        // For its headers.
+        let mut response = Reply::json(status, Vec::new()).into_response();
+        *response.body_mut() = Body::new(Pieces::send(pieces, pace));
+        return response;
     };
     let last = (status != 200).then(|| format!("{{\"status\":{status},{counts}}}\n"));
     let lines = Lines {
@@ -57,12 +68,11 @@ pub(super) fn answer(
         invalid: tally.invalid,
         why: tally.why.unwrap_or_default(),
         last,
-        _permit: permit,
     };
     // For its headers.
     let mut response = Reply::json(status, Vec::new()).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
-    *response.body_mut() = Body::new(lines);
+    *response.body_mut() = Body::new(Pieces::send(lines, pace));
     response
 }
 
@@ -110,7 +120,6 @@ struct Lines {
     why: String,
     /// What is wrong with the whole.
     last: Option<String>,
-    _permit: OwnedSemaphorePermit,
 }
 
 impl Lines {
@@ -139,14 +148,10 @@ impl Lines {
     }
 }
 
-impl hyper::body::Body for Lines {
-    type Data = Bytes;
-    type Error = Infallible;
+impl Iterator for Lines {
+    type Item = Bytes;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn next(&mut self) -> Option<Bytes> {
         let mut text = String::with_capacity(PIECE_BYTES + 1024);
         while text.len() < PIECE_BYTES {
             let Some((line, fate)) = self.lines.next() else {
@@ -155,7 +160,49 @@ impl hyper::body::Body for Lines {
             };
             self.push(&mut text, line, fate);
         }
-        let piece = (!text.is_empty()).then(|| Ok(Frame::data(Bytes::from(text))));
-        Poll::Ready(piece)
+        (!text.is_empty()).then(|| Bytes::from(text))
+    }
+}
+
+/// An answer as its client takes it.
+struct Pieces {
+    /// `None` is its end; without that it is cut.
+    pieces: mpsc::Receiver<Option<Bytes>>,
+}
+
+/// Why an answer has no end, as its client sees.
+const CUT: &str = "an answer to a batch was read too slowly";
+
+impl Pieces {
+    /// Sends all of these, as long as the client makes progress; its turn ends
+    /// with them.
+    fn send(pieces: impl Iterator<Item = Bytes> + Send + 'static, mut pace: Pace) -> Pieces {
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::spawn(async move {
+            for piece in pieces.map(Some).chain([None]) {
+                let len = piece.as_ref().map_or(0, Bytes::len);
+                let sent = pace.wait(sender.send(piece), None, |_| len).await;
+                if !matches!(sent, Ok(Some(Ok(())))) {
+                    return;
+                }
+            }
+        });
+        Pieces { pieces: receiver }
+    }
+}
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+        self.pieces.poll_recv(cx).map(|piece| match piece {
+            Some(Some(bytes)) => Some(Ok(Frame::data(bytes))),
+            Some(None) => None,
+            None => Some(Err(CUT)),
+        })
     }
 }

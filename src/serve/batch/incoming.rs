@@ -8,21 +8,15 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use super::run::End;
+use super::turns::{Pace, TooSlow};
 
 /// The largest body on the wire, in bytes.
 pub(super) const WIRE_BYTES_MAX: u64 = 64 << 20;
 
 /// How long a client may pause.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
-
-/// In so long a time of our waiting for it, a client sends [`PACE_BYTES_MIN`].
-const PACE_TIME: Duration = Duration::from_secs(60);
-
-/// 1 KiB a second.
-const PACE_BYTES_MIN: usize = 60 << 10;
 
 /// For how long a drain lets a client go on; less than the collector's own
 /// patience, so that it is answered.
@@ -47,23 +41,19 @@ pub(super) struct Incoming {
     drained: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-/// How fast a client sends, counted only while we wait for it: its bytes may
-/// also wait for us.
-#[derive(Debug, Default)]
-struct Pace {
-    waited: Duration,
-    bytes: usize,
-}
-
 impl Incoming {
-    pub(super) fn new(body: Body, mut stopping: watch::Receiver<bool>) -> Incoming {
+    pub(super) fn new(body: Body, pace: Pace, mut stopping: watch::Receiver<bool>) -> Incoming {
         let drained = async move {
             // A sender that is gone says as much.
             drop(stopping.wait_for(|stopping| *stopping).await);
             tokio::time::sleep(DRAIN_MAX).await;
         };
-        let (received_bytes, pace) = (0, Pace::default());
-        Incoming { body, received_bytes, pace, drained: Box::pin(drained) }
+        Incoming { body, received_bytes: 0, pace, drained: Box::pin(drained) }
+    }
+
+    /// The client's turn, and how fast it was.
+    pub(super) fn into_pace(self) -> Pace {
+        self.pace
     }
 
     /// Waits for more, at most so long if a limit is given.
@@ -71,17 +61,18 @@ impl Incoming {
     /// # Errors
     /// Why nothing more is waited for.
     pub(super) async fn next(&mut self, limit: Option<Duration>) -> Result<Next, End> {
-        let began = Instant::now();
+        let len = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        let receive =
+            self.pace.wait(receive(&mut self.body), Some(limit.unwrap_or(PAUSE_MAX)), |received| {
+                received.as_ref().map_or(0, len)
+            });
         let received = tokio::select! {
             biased;
             () = &mut self.drained => return Err(End::Stopping),
-            received = receive(&mut self.body) => Some(received?),
-            () = tokio::time::sleep(limit.unwrap_or(PAUSE_MAX)) => None,
+            received = receive => received,
         };
-        let len = received.as_ref().and_then(Option::as_ref).map_or(0, Bytes::len);
-        if !self.pace.note(began.elapsed(), len) {
-            return Err(End::Late("body: expected at least 1 KiB/s over a minute".to_owned()));
-        }
+        let received = received.map_err(|TooSlow(expected)| End::slow(expected))?.transpose()?;
+        let len = received.as_ref().map_or(0, len);
         self.received_bytes += len as u64;
         if self.received_bytes > WIRE_BYTES_MAX {
             return Err(End::TooLarge(too_large()));
@@ -122,35 +113,38 @@ pub(super) fn too_large() -> String {
     format!("body: expected at most {WIRE_BYTES_MAX} bytes")
 }
 
-impl Pace {
-    /// Notes what came after such a wait; `false` if that was too little for too
-    /// long.
-    fn note(&mut self, waited: Duration, len: usize) -> bool {
-        self.waited += waited;
-        self.bytes += len;
-        if self.waited < PACE_TIME {
-            return true;
-        }
-        std::mem::take(self).bytes >= PACE_BYTES_MIN
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use tokio::sync::Semaphore;
+    use tokio::time::Instant;
 
     use super::*;
+    use crate::serve::batch::turns::Turns;
     use crate::serve::chunks::Chunks;
 
     /// How a body ends that comes in so many pieces of such a length, one after each
-    /// such time; and after how many seconds.
-    async fn paced(pieces: usize, len: usize, every: Duration) -> (Result<(), End>, u64) {
-        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        let (sender, chunks) = Chunks::new(permit);
+    /// such time; and after how many seconds. Others wait for their turn, or none.
+    async fn paced(
+        pieces: usize,
+        len: usize,
+        every: Duration,
+        others_wait: bool,
+    ) -> (Result<(), End>, u64) {
+        let turns = Arc::new(Turns::default());
         let (_stop, stopping) = watch::channel(false);
-        let mut incoming = Incoming::new(Body::new(chunks), stopping);
+        let turn = turns.clone().wait(16, stopping.clone()).await.unwrap();
+        let others = others_wait.then(|| {
+            let stopping = stopping.clone();
+            tokio::spawn(async move {
+                loop {
+                    drop(turns.clone().wait(1, stopping.clone()).await);
+                }
+            })
+        });
+        let permit = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned().unwrap();
+        let (sender, chunks) = Chunks::new(permit);
+        let mut incoming = Incoming::new(Body::new(chunks), Pace::new(turn), stopping);
         tokio::spawn(async move {
             for _ in 0..pieces {
                 tokio::time::sleep(every).await;
@@ -167,6 +161,7 @@ mod tests {
                 Err(end) => break Err(end),
             }
         };
+        others.inspect(tokio::task::JoinHandle::abort);
         (end, began.elapsed().as_secs())
     }
 
@@ -175,12 +170,22 @@ mod tests {
         let late = |text: &str| Err(End::Late(text.to_owned()));
         let slow = "body: expected at least 1 KiB/s over a minute";
         let second = Duration::from_secs(1);
-        assert_eq!(paced(100, 1, 9 * second).await, (late(slow), 63));
-        assert_eq!(paced(1_000, 1_000, second).await, (late(slow), 60));
+        assert_eq!(paced(100, 1, 9 * second, false).await, (late(slow), 60));
+        assert_eq!(paced(1_000, 1_000, second, false).await, (late(slow), 60));
         // For as long as it likes.
-        assert_eq!(paced(1_000, 1_024, second).await, (Ok(()), 1_000));
-        assert_eq!(paced(7, 10 << 10, 9 * second).await, (Ok(()), 63));
+        assert_eq!(paced(1_000, 1_100, second, false).await, (Ok(()), 1_000));
+        assert_eq!(paced(7, 10 << 10, 9 * second, false).await, (Ok(()), 63));
         let paused = "body: expected more within 10 s";
-        assert_eq!(paced(2, 1 << 20, 11 * second).await, (late(paused), 10));
+        assert_eq!(paced(2, 1 << 20, 11 * second, false).await, (late(paused), 10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_is_asked_for_while_others_wait() {
+        let slow = "body: expected at least 64 KiB/s over 10 s while other batches wait";
+        let slow = Err(End::Late(slow.to_owned()));
+        let second = Duration::from_secs(1);
+        assert_eq!(paced(100, 60_000, second, true).await, (slow, 10));
+        assert_eq!(paced(100, 60_000, second, false).await, (Ok(()), 100));
+        assert_eq!(paced(100, 80_000, second, true).await, (Ok(()), 100));
     }
 }

@@ -10,6 +10,8 @@
 //! All of it is read before a byte is answered: so the status tells the whole
 //! truth, and a client that writes everything before it reads never waits for
 //! one that waits for it. What is kept of each line until then is a byte or two.
+//!
+//! Some batches are read at once, the others wait for their turn; see `turns`.
 
 mod answer;
 mod decode;
@@ -19,9 +21,8 @@ mod run;
 mod runs;
 pub(crate) mod split;
 mod tally;
+mod turns;
 mod undecided;
-
-use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
@@ -37,20 +38,16 @@ use self::run::{End, Run};
 pub(crate) use self::split::Form;
 use self::split::Splitter;
 use self::tally::Tally;
-use super::ingest::Received;
+use self::turns::Pace;
+pub(crate) use self::turns::Turns;
+use super::ingest::{Fault, Received};
 use super::refused::Reason;
 use super::reply::Reply;
 use super::router::Doors;
 use super::{accept, media};
 
-/// Batches read at once: each holds a few MiB at most.
-pub(crate) const BATCHES_MAX: usize = 16;
-
 /// A zstd one counts as so many, for its window may take 8 MiB.
 const ZSTD_WEIGHT: u32 = 4;
-
-/// How long a batch waits for its turn.
-const TURN_MAX: Duration = Duration::from_secs(10);
 
 /// What the answer may be; all but the first have a line for each line.
 const ANSWERS: [&str; 5] = [
@@ -88,15 +85,14 @@ async fn run(doors: Doors, request: Request) -> Result<Response, Reply> {
             ingest.note(reason, Ids::default(), &reply.said());
         })?;
     let weight = if encoding == Encoding::Zstd { ZSTD_WEIGHT } else { 1 };
-    let permit = tokio::time::timeout(TURN_MAX, doors.batches.acquire_many_owned(weight)).await;
-    let Ok(Ok(permit)) = permit else {
-        let error = "too many batches are being read";
-        ingest.note(Reason::QueueFull, Ids::default(), &[error]);
-        return Err(Reply::error(503, error));
-    };
+    let turn = doors.batches.wait(weight, doors.stopping.clone()).await;
+    let turn = turn.map_err(|Fault { reason, errors }| {
+        ingest.note(reason, Ids::default(), &errors);
+        Reply::errors(reason.status(), &errors)
+    })?;
     let decoder = Decoder::new(encoding).map_err(|error| Reply::error(503, error))?;
     let mut run = Run {
-        incoming: Incoming::new(request.into_body(), doors.stopping),
+        incoming: Incoming::new(request.into_body(), Pace::new(turn), doors.stopping),
         encoding,
         decoder,
         splitter: Splitter::new(form),
@@ -108,7 +104,8 @@ async fn run(doors: Doors, request: Request) -> Result<Response, Reply> {
     if let Err(End::Packed(error)) = end {
         return Err(Reply::error(415, error));
     }
-    Ok(answer::answer(end, run.splitter.complete(), run.tally, answer, permit))
+    let pace = run.incoming.into_pace();
+    Ok(answer::answer(end, run.splitter.looked_at(), run.tally, answer, pace))
 }
 
 impl Wanted {

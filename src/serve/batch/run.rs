@@ -101,10 +101,6 @@ impl Run {
             if !filled.map_err(|end| self.at_line(end))? {
                 return self.finish(&buffer).await;
             }
-            if self.tally.is_full() {
-                let error = "too many lines to answer each; send fewer, or accept application/json";
-                return Err(self.at_line(End::TooLarge(error.to_owned())));
-            }
         }
     }
 
@@ -178,10 +174,26 @@ impl Run {
             }
             if lines.len() == LINES_MAX {
                 lines.decide(&mut self.tally).await;
+                if let Some(end) = self.bound() {
+                    break Err(end);
+                }
             }
         };
         lines.decide(&mut self.tally).await;
-        if self.tally.is_over() { Err(End::Stopping) } else { taken }
+        if self.tally.is_over() {
+            return Err(End::Stopping);
+        }
+        taken.and_then(|()| self.bound().map_or(Ok(()), Err))
+    }
+
+    /// Why no more lines are taken, if so.
+    fn bound(&self) -> Option<End> {
+        if self.tally.is_full() {
+            let error = "too many lines to answer each; send fewer, or accept application/json";
+            return Some(self.at_line(End::TooLarge(error.to_owned())));
+        }
+        let error = "too many lines are no emissions";
+        self.tally.is_no_batch().then(|| self.at_line(End::Broken(error.to_owned())))
     }
 
     /// The body ended in order, after this rest.
@@ -222,6 +234,11 @@ impl Run {
 }
 
 impl End {
+    /// A body that comes too slowly.
+    pub(super) fn slow(expected: &str) -> End {
+        End::Late(format!("body: expected {expected}"))
+    }
+
     pub(super) fn broken(line: u64, error: &str) -> End {
         End::Broken(format!("line {line}: {error}"))
     }

@@ -16,6 +16,14 @@ const TEXT_BYTES_MAX: usize = 1 << 20;
 /// How much is kept to answer each line, in bytes: some millions of lines.
 const RUNS_BYTES_MAX: usize = 4 << 20;
 
+/// How much of that may be added before [`Tally::is_full`] is asked again: at most
+/// 20 bytes for each of 4,096 lines, and as many blank ones before them.
+const RUNS_STEP_BYTES: usize = 128 << 10;
+
+/// With so many lines that are no emissions, if they are most of its lines, a batch
+/// is given up: so that what is small on the wire cannot keep us busy for minutes.
+const NO_EMISSIONS_MAX: u64 = 100_000;
+
 /// An invalid line that is named, and why.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Invalid {
@@ -29,7 +37,13 @@ pub(super) struct Tally {
     pub(super) stored: u64,
     pub(super) duplicates: u64,
     pub(super) invalid_total: u64,
-    /// The first of them, within bounds.
+    /// Lines that are no emissions, whatever the clock says.
+    pub(super) no_emission_total: u64,
+    /// Lines that were refused for any reason.
+    pub(super) refused_total: u64,
+    /// Lines, without the blank ones.
+    lines: u64,
+    /// The first of the invalid ones, within bounds.
     pub(super) invalid: VecDeque<Invalid>,
     invalid_named_max: usize,
     text_bytes: usize,
@@ -53,6 +67,9 @@ impl Tally {
             stored: 0,
             duplicates: 0,
             invalid_total: 0,
+            no_emission_total: 0,
+            refused_total: 0,
+            lines: 0,
             invalid: VecDeque::new(),
             // Where each line has its own answer, only their text is bounded.
             invalid_named_max: if each_line { usize::MAX } else { INVALID_NAMED_MAX },
@@ -70,6 +87,7 @@ impl Tally {
         if let Some(runs) = &mut self.runs {
             runs.push(line, fate);
         }
+        self.lines += u64::from(fate != Fate::Blank);
         match fate {
             Fate::Blank => {}
             Fate::Stored(_) => self.stored += 1,
@@ -107,8 +125,50 @@ impl Tally {
         matches!(self.refusal, Some(Refusal::Failed(_) | Refusal::Stopping))
     }
 
-    /// Whether no more can be kept of each line.
+    /// Whether this is no batch but some other text.
+    pub(super) fn is_no_batch(&self) -> bool {
+        self.no_emission_total >= NO_EMISSIONS_MAX && self.no_emission_total > self.lines / 2
+    }
+
+    /// Whether no more can be kept of each line. To be asked at least once in so
+    /// many lines as [`RUNS_STEP_BYTES`] has room for.
     pub(super) fn is_full(&self) -> bool {
-        self.runs.as_ref().is_some_and(|runs| runs.bytes() > RUNS_BYTES_MAX)
+        let bytes = self.runs.as_ref().map_or(0, Runs::bytes);
+        bytes > RUNS_BYTES_MAX - RUNS_STEP_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_each_line_is_bounded() {
+        let mut tally = Tally::new(true);
+        let mut line = 0;
+        // The worst: no run has a second line, and all ids are far apart.
+        while !tally.is_full() {
+            for _ in 0..4_096 {
+                line += 2;
+                tally.note(line, Fate::Stored(if line % 4 == 0 { i64::MAX } else { 1 }));
+            }
+        }
+        let runs = tally.runs.unwrap();
+        assert!(runs.capacity() <= RUNS_BYTES_MAX, "{} bytes", runs.capacity());
+    }
+
+    #[test]
+    fn only_what_is_mostly_no_emissions_is_no_batch() {
+        for (no_emissions, lines, want) in [
+            (99_999, 99_999, false),
+            (100_000, 100_000, true),
+            (100_000, 199_999, true),
+            (100_000, 200_000, false),
+            (1_000_000, 2_000_000, false),
+        ] {
+            let mut tally = Tally::new(false);
+            (tally.no_emission_total, tally.lines) = (no_emissions, lines);
+            assert_eq!(tally.is_no_batch(), want, "{no_emissions} of {lines}");
+        }
     }
 }

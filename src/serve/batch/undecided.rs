@@ -21,6 +21,10 @@ use super::tally::Tally;
 use crate::serve::ingest::{Fault, Ingest, Received, reason_of};
 use crate::serve::refused::Reason;
 
+/// Lines of one batch that are noted as refused with whose they are and why. More
+/// of them are only counted: a small body may decode to millions.
+const NOTED_MAX: u64 = 1_000;
+
 /// See the module's page.
 pub(super) struct Undecided<'a> {
     ingest: &'a Ingest,
@@ -74,7 +78,8 @@ impl<'a> Undecided<'a> {
         let (number, bytes, checked) = match found {
             Found::TooLong(number) => {
                 let error = format!("line: expected at most {ELEMENT_BYTES_MAX} bytes");
-                self.ingest.note(Reason::TooLarge, Ids::default(), &[&error]);
+                self.note(Reason::TooLarge, b"", &[&error], tally);
+                tally.no_emission_total += 1;
                 tally.name(number, vec![error]);
                 tally.may_lack_line_ends = true;
                 self.lines.push(Line { number, state: State::Decided(Fate::TooLong) });
@@ -92,13 +97,15 @@ impl<'a> Undecided<'a> {
                 if is_array && breaks_off(bytes, &fault) {
                     return Err(End::broken(number, &fault.errors.join("; ")));
                 }
-                self.ingest.note(fault.reason, Ids::read(bytes), &fault.errors);
+                self.note(fault.reason, bytes, &fault.errors, tally);
                 if fault.reason.status() == 503 {
                     // Our clock is to blame, not the line.
                     tally.explain(fault.errors.join("; "));
                     State::Decided(Fate::Unavailable)
                 } else {
                     tally.may_lack_line_ends |= goes_on(&fault);
+                    let is_emission = matches!(fault.reason, Reason::Ahead | Reason::TooOld);
+                    tally.no_emission_total += u64::from(!is_emission);
                     tally.name(number, fault.errors);
                     State::Decided(Fate::Invalid)
                 }
@@ -168,9 +175,19 @@ impl<'a> Undecided<'a> {
         }
     }
 
+    /// Notes a line that was refused.
+    fn note<T: AsRef<str>>(&self, reason: Reason, bytes: &[u8], errors: &[T], tally: &mut Tally) {
+        tally.refused_total += 1;
+        if tally.refused_total <= NOTED_MAX {
+            self.ingest.note(reason, Ids::read(bytes), errors);
+        } else {
+            self.ingest.refused().count(reason, 1);
+        }
+    }
+
     fn refuse(&self, refusal: Refusal, bytes: &[u8], tally: &mut Tally) -> State<'a> {
         let error = refusal.to_string();
-        self.ingest.note(reason_of(&refusal), Ids::read(bytes), &[&error]);
+        self.note(reason_of(&refusal), bytes, &[&error], tally);
         tally.explain(error);
         tally.refusal.get_or_insert(refusal);
         State::Decided(Fate::Unavailable)

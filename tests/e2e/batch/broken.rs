@@ -7,6 +7,7 @@ use super::{
 };
 use crate::support::houseful::Setup;
 use crate::support::http::{Response, request};
+use crate::support::prometheus::Scrape;
 use crate::support::{now_ms, temp_dir};
 
 /// A batch that was cut short, with what it stored.
@@ -112,4 +113,37 @@ fn a_connection_that_ends_early_is_told_what_was_stored() {
     client.send(b"zz\r\n").unwrap();
     is_broken(&client.read_response().unwrap(), 3, error);
     assert_eq!(setup.export().len(), 6);
+}
+
+#[test]
+fn a_text_that_is_no_batch_is_given_up() {
+    let dir = temp_dir();
+    let houseful = Setup::new(dir.path()).start();
+    // 256 KiB on the wire.
+    let body = gzip("x\n".repeat(1 << 20)).repeat(64);
+    let response = post(houseful.client(), &[NDJSON, ("Content-Encoding", "gzip")], body);
+    assert_eq!(response.status, 400, "{}", response.text());
+    let [_, _, invalid] = counts(&response);
+    assert!((100_000..110_000).contains(&invalid), "{invalid}");
+    let error = format!("line {}: too many lines are no emissions", invalid + 1);
+    assert_eq!(response.json()["errors"], json!([error]));
+    // All are counted, and what was not read as one.
+    let refused = Scrape::of(&houseful).get("houseful_emissions_refused_total{reason=\"broken\"}");
+    assert!((refused - (invalid + 1) as f64).abs() < 0.5, "{refused}");
+}
+
+#[test]
+fn a_line_that_is_too_long_and_has_no_end_is_named_once() {
+    let dir = temp_dir();
+    let houseful = Setup::new(dir.path()).start();
+    for (begin, line) in [("{}\n", 2), ("[{},", 2)] {
+        let mut client = houseful.client();
+        client.send(chunked_head(&[]).as_bytes()).unwrap();
+        client.send(&chunk(format!("{begin}\"{}", "x".repeat(20_000)).as_bytes())).unwrap();
+        let response = client.read_response().unwrap();
+        assert_eq!(response.status, 408, "{}", response.text());
+        let json = response.json();
+        assert_eq!(json["invalid"][1]["line"], line);
+        assert_eq!(json["unavailable"], json!({"from": line + 1, "to": null}));
+    }
 }

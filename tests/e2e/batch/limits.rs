@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{BATCH, NDJSON, chunk, chunked_head, counts, ndjson, post, timed};
+use super::{BATCH, EACH_LINE, NDJSON, chunk, chunked_head, counts, ndjson, post, timed};
 use crate::support::houseful::Setup;
 use crate::support::http::request;
-use crate::support::{distinct, now_ms, temp_dir};
+use crate::support::{PATIENCE, distinct, now_ms, temp_dir, wait_until};
 
 #[test]
 fn more_than_64_mib_is_refused_before_it_is_read() {
@@ -108,6 +108,87 @@ fn many_batches_at_once_wait_for_their_turn() {
         assert_eq!((response.status, counts(&response)), (200, [10, 0, 0]));
     }
     assert_eq!(setup.export().len(), 401);
+}
+
+#[test]
+fn slow_ones_give_up_their_turn_to_those_who_wait() {
+    const TURNS: usize = 16;
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path());
+    let houseful = setup.start();
+    let at = now_ms();
+    let mut slow_ones: Vec<_> = (0..TURNS)
+        .map(|n| {
+            let mut client = houseful.client();
+            client.send(chunked_head(&[NDJSON]).as_bytes()).unwrap();
+            client.send(&chunk(ndjson(&timed(n..n + 1, at)).as_bytes())).unwrap();
+            client
+        })
+        .collect();
+    wait_until(PATIENCE, "all have their turn", || setup.export().len() == TURNS);
+    let response = thread::scope(|scope| {
+        let waits = scope.spawn(|| post(houseful.client(), &[NDJSON], ndjson(&timed(90..93, at))));
+        // They go on, much faster than the least that one alone must.
+        let blank = chunk(&vec![b'\n'; 2_000]);
+        while !waits.is_finished() {
+            for client in &mut slow_ones {
+                // It may have been answered.
+                drop(client.send(&blank));
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        waits.join().unwrap()
+    });
+    assert_eq!((response.status, counts(&response)), (200, [3, 0, 0]), "{}", response.text());
+    // Only as many as it takes: the others have their turn for as long as nobody waits.
+    let slow = "body: expected at least 64 KiB/s over 10 s while other batches wait";
+    let ended = slow_ones.into_iter().filter_map(|mut client| {
+        let response = client.read_response().unwrap();
+        assert_eq!((response.status, counts(&response)), (408, [1, 0, 0]), "{}", response.text());
+        assert!(response.json()["unavailable"]["from"].as_u64().unwrap() > 2_000);
+        response.json()["errors"][0].as_str().unwrap().ends_with(slow).then_some(())
+    });
+    assert!(ended.count() > 0);
+}
+
+#[test]
+fn an_answer_that_nobody_reads_gives_up_its_turn() {
+    const TURNS: usize = 16;
+    let dir = temp_dir();
+    let houseful = Setup::new(dir.path()).start();
+    // So long an answer does not fit into what the kernel keeps for each.
+    let body = "1\n".repeat(99_000);
+    let mut slow: Vec<_> = (0..TURNS)
+        .map(|_| {
+            let mut client = houseful.client();
+            client.send(&request("POST", BATCH, &[NDJSON, EACH_LINE], body.as_bytes())).unwrap();
+            client.read_head().unwrap();
+            client
+        })
+        .collect();
+    let response = thread::scope(|scope| {
+        let waits =
+            scope.spawn(|| post(houseful.client(), &[NDJSON], ndjson(&timed(0..3, now_ms()))));
+        while !waits.is_finished() {
+            for client in &mut slow {
+                drop(client.read_chunk());
+            }
+            thread::sleep(Duration::from_secs(1));
+        }
+        waits.join().unwrap()
+    });
+    assert_eq!(response.status, 200, "{}", response.text());
+    // Those have no end, and are not taken for whole.
+    let cut = slow.iter_mut().filter_map(|client| {
+        loop {
+            match client.read_chunk() {
+                Ok(Some(_)) => {}
+                Ok(None) => return None,
+                Err(error) => return Some(error),
+            }
+        }
+    });
+    assert!(cut.count() > 0);
 }
 
 #[test]

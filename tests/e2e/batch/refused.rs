@@ -141,6 +141,32 @@ fn a_batch_that_ends_while_the_collector_drains_is_taken_and_an_endless_one_is_t
 }
 
 #[test]
+fn a_batch_that_waits_for_its_turn_hears_that_the_collector_stops() {
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path());
+    let houseful = setup.start();
+    let at = now_ms();
+    let _holders: Vec<_> = (0..16)
+        .map(|n| {
+            let mut client = houseful.client();
+            client.send(chunked_head(&[NDJSON]).as_bytes()).unwrap();
+            client.send(&chunk(ndjson(&timed(n..n + 1, at)).as_bytes())).unwrap();
+            client
+        })
+        .collect();
+    wait_until(PATIENCE, "all have their turn", || setup.export().len() == 16);
+    let mut waiting = houseful.client();
+    let whole = request("POST", BATCH, &[NDJSON], ndjson(&timed(90..91, at)).as_bytes());
+    waiting.send(&whole).unwrap();
+    let connections = "houseful_connections";
+    wait_until(PATIENCE, "it has come", || Scrape::of(&houseful).get(connections) > 17.5);
+    houseful.signal(Signal::TERM);
+    let response = waiting.read_response().unwrap();
+    assert_eq!(response.status, 503, "{}", response.text());
+    assert_eq!(response.json(), json!({"errors": ["the collector is stopping"]}));
+}
+
+#[test]
 fn a_clock_that_cannot_be_believed_makes_its_lines_unavailable() {
     let Some(library) = faketime() else { return };
     let dir = temp_dir();

@@ -112,6 +112,11 @@ impl Array {
         self.number - u64::from(self.is_in_element())
     }
 
+    /// Elements that have ended, or are too long already.
+    pub(super) fn looked_at(&self) -> u64 {
+        self.number - u64::from(self.is_in_element() && !self.rest.is_skipped)
+    }
+
     fn is_in_element(&self) -> bool {
         matches!(self.place, Place::Nested { .. } | Place::String(_) | Place::Word)
     }

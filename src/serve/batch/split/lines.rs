@@ -44,6 +44,10 @@ impl Lines {
         self.number - u64::from(self.rest.is_skipped)
     }
 
+    pub(super) fn looked_at(&self) -> u64 {
+        self.number
+    }
+
     fn end_line(&mut self, buffer: &[u8], line: Range<usize>) -> Result<Option<Found>, Broken> {
         if std::mem::take(&mut self.rest.is_skipped) {
             return Ok(None);

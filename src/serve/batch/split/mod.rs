@@ -145,6 +145,16 @@ impl Splitter {
         }
     }
 
+    /// The number of the last line or element that is complete or known as too long:
+    /// what follows was not looked at.
+    pub(super) fn looked_at(&self) -> u64 {
+        match self {
+            Splitter::Unknown => 0,
+            Splitter::Array(array) => array.looked_at(),
+            Splitter::Lines(lines) => lines.looked_at(),
+        }
+    }
+
     /// Whether this is an array, in which broken JSON ends everything.
     pub(super) fn is_array(&self) -> bool {
         matches!(self, Splitter::Array(_))

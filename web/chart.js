@@ -8,6 +8,8 @@ const charts = new Set();
 const STEPS_S = [60, 120, 300, 600, 900, 1800, 3600, 7200, 21600];
 // Points that are nearer than so many pixels only blur the line.
 const POINT_SPACE = 9;
+// A name of a time nearer to the left edge would run into the lowest value.
+const CLOCK_SPACE = 16;
 const FONT = '11px system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
 export class Chart {
@@ -97,7 +99,7 @@ export class Chart {
         y: { range: this.range, distr: this.log ? 3 : 1 },
       },
       axes: [
-        { ...axis, size: 22, gap: 4, space: 48, incrs: STEPS_S, values: (_, splits) => splits.map((s) => clockMinutes(s * 1000)) },
+        { ...axis, size: 22, gap: 4, space: 48, incrs: STEPS_S, values: clocks },
         {
           ...axis,
           size: this.axis_width,
@@ -156,6 +158,11 @@ export class Chart {
   restyle() {
     this.#build();
   }
+}
+
+// The marks of time, named.
+function clocks(plot, splits) {
+  return splits.map((s) => (plot.valToPos(s, "x") < CLOCK_SPACE ? "" : clockMinutes(s * 1000)));
 }
 
 // Values between two gaps: no line leads to them, so they need a point.

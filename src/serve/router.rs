@@ -157,8 +157,8 @@ impl Router {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let sent = Sent::default();
-        let mut stream = TimeoutStream::new(Counted { stream, sent: sent.clone() });
-        stream.set_write_timeout(Some(WRITE_MAX));
+        let mut stream = Box::pin(TimeoutStream::new(Counted { stream, sent: sent.clone() }));
+        stream.as_mut().set_write_timeout_pinned(Some(WRITE_MAX));
         let (list_of, places) = watch::channel(None::<Arc<Places>>);
         let list_of = Arc::new(list_of);
         let routes = TowerToHyperService::new(self.routes.clone());
@@ -174,13 +174,14 @@ impl Router {
                 Ok::<_, Infallible>(response)
             }
         });
+        // It is hyper that shuts our side: without that, it calls a connection done
+        // whose answer it has not sent yet, once there is nothing more to read.
         let serving = hyper::server::conn::http1::Builder::new()
             .keep_alive(false)
             .half_close(half_close)
             .max_buf_size(BUFFER_BYTES_MAX)
             .timer(TokioTimer::new())
-            .serve_connection(TokioIo::new(Box::pin(stream)), service)
-            .without_shutdown();
+            .serve_connection(TokioIo::new(&mut stream), service);
         let served = tokio::select! {
             served = serving => served,
             () = too_slow(places, sent) => {
@@ -189,7 +190,7 @@ impl Router {
             }
         };
         match served {
-            Ok(parts) => linger(&mut parts.io.into_inner()).await,
+            Ok(()) => linger(&mut stream).await,
             Err(error) => tracing::debug!(%error, "a connection broke"),
         }
     }

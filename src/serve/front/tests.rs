@@ -431,6 +431,29 @@ fn the_seeds_of_the_fuzz_target_pass() {
     assert!(passed >= 5, "{passed} seeds");
 }
 
+/// The answer does not fit into what the client has room for, and its body has
+/// ended early: neither is a reason to forget the rest.
+#[test]
+fn an_answer_to_a_broken_body_goes_out_whole() {
+    within_time(|| async {
+        let bench = Bench::new();
+        for target in ["/rssi_readings", "/rssi_readings/batch"] {
+            let head =
+                "Host: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
+            let bytes = format!("POST {target} HTTP/1.1\r\n{head}\r\n\r\n9\r\n[{{}}, ");
+            let (mut client, server) = duplex(64);
+            tokio::spawn(bench.front.clone().serve(server, Peer::default()));
+            client.write_all(bytes.as_bytes()).await.unwrap();
+            client.shutdown().await.unwrap();
+            // Whatever wants to end has the time to.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let mut out = Vec::new();
+            client.read_to_end(&mut out).await.unwrap();
+            assert_eq!(statuses(&parse(&out)), [400], "{target}");
+        }
+    });
+}
+
 #[test]
 fn a_feed_outlives_every_limit() {
     within_time(|| async {

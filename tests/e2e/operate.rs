@@ -4,9 +4,12 @@ use std::path::Path;
 use std::process::Command;
 
 use super::support::houseful::Setup;
+use super::support::http::Client;
 use super::support::nginx::{self, Nginx};
 use super::support::prometheus::Scrape;
-use super::support::{distinct, in_repository, program, remove_settings, require, temp_dir};
+use super::support::{
+    PATIENCE, distinct, in_repository, program, remove_settings, require, temp_dir, wait_until,
+};
 
 const PROMTOOL: &str = "/usr/bin/promtool";
 
@@ -89,7 +92,8 @@ fn the_guides_proxy_lets_everybody_post_and_those_with_a_password_read() {
     let conf = read("deploy/nginx.conf");
     let conf = format!("{}{server}}}\n", conf.trim_end().strip_suffix('}').unwrap());
 
-    let houseful = Setup::new(dir.path()).args(&["--allowed-host", "houseful.example.org"]).start();
+    let setup = Setup::new(dir.path()).args(&["--allowed-host", "houseful.example.org"]);
+    let houseful = setup.start();
     let nginx = Nginx::with_conf(&conf, houseful.port());
     let status = |method: &str, path: &str, password: &str| {
         let mut curl = Command::new("curl");
@@ -114,6 +118,14 @@ fn the_guides_proxy_lets_everybody_post_and_those_with_a_password_read() {
     for path in read.iter().filter(|path| **path != "/feed") {
         assert_eq!(status("GET", path, "secret"), "200", "{path}");
     }
+
+    // A line that has come does not wait for the next one.
+    let head =
+        "Host: houseful.example.org\r\nContent-Type: application/x-ndjson\r\nContent-Length: 5000";
+    let begun = format!("POST /rssi_readings/batch HTTP/1.1\r\n{head}\r\n\r\n{}\n", distinct(2));
+    let mut client = Client::connect(nginx.port()).unwrap();
+    client.send(begun.as_bytes()).unwrap();
+    wait_until(PATIENCE, "the first line is stored", || setup.export().len() == 2);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 import { heardNow } from "./clock.js";
 import { el, setAttribute, setText } from "./dom.js";
-import { heardCell, isSilent, levelOf, showHeard, silence } from "./heard.js";
+import { heardColumn, isSilent, levelOf, silence } from "./heard.js";
 import { ListView } from "./list.js";
 import { Poll } from "./poll.js";
 import { listEveryMs, ROWS_EVERY_MS } from "./refresh.js";
@@ -29,16 +29,7 @@ const columns = [
       setAttribute(cell.firstChild, "title", badge_id);
     },
   },
-  {
-    id: "heard",
-    name: "Last heard",
-    hint: "A copy counts. Longest silent first; those heard within a minute are alike.",
-    order: ({ last_heard }) => silence(last_heard),
-    is_descending: true,
-    make: heardCell,
-    show: (cell, { last_heard, refused_last }) => showHeard(cell.firstChild, last_heard, refused_last),
-    tick: (cell, { last_heard, refused_last }) => showHeard(cell.firstChild, last_heard, refused_last),
-  },
+  heardColumn("A copy counts. Longest silent first; those heard within a minute are alike."),
   {
     id: "spark",
     name: "Last hour",

@@ -55,3 +55,18 @@ export function showHeard(node, last_heard, refused_last, is_whole = false) {
   setText(node.firstChild, MARKS[level]);
   setText(node.lastChild, is_whole || refused === null ? whole : `all refused, ${span(refused)} ago`);
 }
+
+// The column of a list, of badges or of Pis.
+export function heardColumn(hint) {
+  const show = (cell, { last_heard, refused_last }) => showHeard(cell.firstChild, last_heard, refused_last);
+  return {
+    id: "heard",
+    name: "Last heard",
+    hint,
+    order: ({ last_heard }) => silence(last_heard),
+    is_descending: true,
+    make: heardCell,
+    show,
+    tick: show,
+  };
+}

@@ -3,7 +3,7 @@
 import { numbers } from "./badges.js";
 import { age_ms, heardNow } from "./clock.js";
 import { el, setAttribute, setText } from "./dom.js";
-import { heardCell, isSilent, levelOf, showHeard, silence } from "./heard.js";
+import { heardColumn, isSilent, levelOf } from "./heard.js";
 import { ListView } from "./list.js";
 import { Poll } from "./poll.js";
 import { listEveryMs, ROWS_EVERY_MS } from "./refresh.js";
@@ -28,16 +28,7 @@ const columns = (searchBadges) => [
       cell.firstChild.onclick = () => searchBadges(`pi ${pi_id}`);
     },
   },
-  {
-    id: "heard",
-    name: "Last heard",
-    hint: "Longest silent first; those heard within a minute are alike.",
-    order: ({ last_heard }) => silence(last_heard),
-    is_descending: true,
-    make: heardCell,
-    show: (cell, { last_heard, refused_last }) => showHeard(cell.firstChild, last_heard, refused_last),
-    tick: (cell, { last_heard, refused_last }) => showHeard(cell.firstChild, last_heard, refused_last),
-  },
+  heardColumn("Longest silent first; those heard within a minute are alike."),
   {
     id: "spark",
     name: "Last hour",

@@ -265,6 +265,14 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_has_a_word_for_each() {
+        let guide = include_str!("../../docs/api.md");
+        for reason in Reason::ALL {
+            assert!(guide.contains(&format!("`{}`", reason.word())), "{}", reason.word());
+        }
+    }
+
+    #[test]
     fn the_latest_are_kept_newest_first() {
         let refused = Refused::default();
         for n in 0..60 {

@@ -128,9 +128,8 @@ impl Pace {
         Pace { turn, alone: Progress::default(), wanted: Progress::default() }
     }
 
-    /// Waits until its client is `ready`, at most for so long, if
-    /// that is given. `len` tells how many
-    /// bytes that moved.
+    /// Waits until its client is `ready`, at most for so long, if that is given.
+    /// `len` tells how many bytes that moved.
     ///
     /// # Errors
     /// If it moves too few.

@@ -5,6 +5,7 @@ mod ends;
 mod flags;
 #[path = "../../../crates/houseful-load/tests/server/mod.rs"]
 pub(crate) mod server;
+mod stall;
 mod tls;
 
 use std::path::Path;

@@ -22,14 +22,21 @@ fn play(dir: &Path, url: &str) {
     assert!(output.status.success(), "{output:?}");
     let output = load(
         dir,
-        &["attack", "-targets=targets.txt", "-rate=24", "-duration=1s", "-output=results.gob"],
+        &[
+            "attack",
+            "-targets=targets.txt",
+            "-rate=24",
+            "-duration=1s",
+            "-max-body=1KB",
+            "-output=results.gob",
+        ],
     );
     // On a busy machine it may say that the rate was not held.
     assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
 }
 
-/// What `verify` says: how often each lie, and its exit code.
-fn verify(dir: &Path, stored: &str) -> ([u64; 4], i32) {
+/// What `verify` says: how often each lie, what else it found, and its exit code.
+fn verify(dir: &Path, stored: &str) -> ([u64; 4], [u64; 3], i32) {
     let output = load(dir, &["verify", "results.gob", "--json", "--stored", stored]);
     let said: Value =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
@@ -37,8 +44,9 @@ fn verify(dir: &Path, stored: &str) -> ([u64; 4], i32) {
     let code = output.status.code().unwrap();
     assert_eq!(said["kept"], code == 0, "{said}");
     assert_eq!(said["emissions"], 24, "{said}");
-    let counts = ["lost", "twice", "without_original", "unacknowledged"];
-    (counts.map(|lie| said[lie]["count"].as_u64().unwrap()), code)
+    let count = |name: &str| said[name]["count"].as_u64().unwrap();
+    let lies = ["lost", "twice", "without_original", "unacknowledged"].map(count);
+    (lies, ["missing", "late", "wrong_time"].map(count), code)
 }
 
 #[test]
@@ -53,13 +61,14 @@ fn our_collector_keeps_its_promise_by_its_export_and_page_by_page() {
     std::fs::write(dir.path().join("readings.ndjson"), lines).unwrap();
     // A reading a page.
     for stored in ["readings.ndjson", &url, &format!("{url}?limit=1")] {
-        assert_eq!(verify(dir.path(), stored), ([0; 4], 0), "{stored}");
+        assert_eq!(verify(dir.path(), stored), ([0; 4], [0; 3], 0), "{stored}");
     }
     let output = load(dir.path(), &["verify", "results.gob", "--stored", &url]);
     let text = String::from_utf8(output.stdout).unwrap();
     let (new, copies) = (export.len(), 24 - export.len());
-    let begins =
-        format!("emissions    24: {new} × 201, {copies} × 409\nstored       {new} readings\n");
+    let begins = format!(
+        "emissions    24: {new} × 201, {copies} × 409\nstored       {new} readings\nnew          1 in "
+    );
     assert!(text.starts_with(&begins), "{text}");
 }
 
@@ -72,6 +81,8 @@ enum Lie {
     AcknowledgesCopies,
     CallsItACopy,
     StoresAndRefuses,
+    RefusesAll,
+    StoresInThePast,
 }
 
 /// A collector in few words, with what it has stored as NDJSON at `/`, two readings a page.
@@ -98,6 +109,9 @@ fn start(lie: Lie) -> Server {
         }
         let answer =
             |status: &str| Reply::bytes(&format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n"));
+        if lie == Lie::RefusesAll {
+            return answer("503 Service Unavailable");
+        }
         let mut reading: Value = serde_json::from_str(&request.body).unwrap();
         // By whom it was heard does not make it another one.
         reading["pi_id"] = "p".into();
@@ -110,7 +124,8 @@ fn start(lie: Lie) -> Server {
             });
         }
         bodies.push(reading.to_string());
-        reading["heard_at"] = super::support::now_ms().into();
+        let early_ms = if lie == Lie::StoresInThePast { 1_000 } else { 0 };
+        reading["heard_at"] = (super::support::now_ms() - early_ms).into();
         let rows = match lie {
             Lie::StoresNothing | Lie::CallsItACopy => 0,
             Lie::StoresTwice => 2,
@@ -119,6 +134,13 @@ fn start(lie: Lie) -> Server {
         for _ in 0..rows {
             reading["id"] = (lines.len() + 1).into();
             lines.push(format!("{reading}\n"));
+        }
+        if lie == Lie::StoresInThePast {
+            let body = &lines[lines.len() - 1];
+            return Reply::bytes(&format!(
+                "HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            ));
         }
         answer(match lie {
             Lie::CallsItACopy => "409 Conflict",
@@ -137,6 +159,8 @@ fn each_lie_is_caught_by_its_name() {
         (Lie::AcknowledgesCopies, 1),
         (Lie::CallsItACopy, 1),
         (Lie::StoresAndRefuses, 0),
+        (Lie::RefusesAll, 0),
+        (Lie::StoresInThePast, 0),
     ] {
         let dir = temp_dir();
         let server = start(lie);
@@ -159,7 +183,7 @@ fn each_lie_is_caught_by_its_name() {
         let copies = 24 - new;
         assert!(new > 2 && copies > 2, "{new} new");
         let counts = match lie {
-            Lie::None => [0, 0, 0, 0],
+            Lie::None | Lie::RefusesAll | Lie::StoresInThePast => [0, 0, 0, 0],
             // Nor has any copy an original.
             Lie::StoresNothing => [new, 0, copies, 0],
             Lie::StoresTwice => [0, new, 0, new],
@@ -167,7 +191,12 @@ fn each_lie_is_caught_by_its_name() {
             Lie::CallsItACopy => [0, 0, 24, 0],
             Lie::StoresAndRefuses => [0, 0, 0, new],
         };
-        assert_eq!(verify(dir.path(), &url), (counts, code), "{lie:?}");
+        let more = match lie {
+            Lie::RefusesAll => [24, 0, 0],
+            Lie::StoresInThePast => [0, 0, new],
+            _ => [0; 3],
+        };
+        assert_eq!(verify(dir.path(), &url), (counts, more, code), "{lie:?}");
     }
 }
 

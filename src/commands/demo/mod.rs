@@ -6,9 +6,12 @@ mod collector;
 mod sent;
 mod stay;
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufReader, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use houseful_load::attack::{self, Options, Stop};
@@ -16,14 +19,16 @@ use houseful_load::metrics::Metrics;
 use houseful_load::pacer::Pacer;
 use houseful_load::plan::{BADGES_PER_HOUSE, Plan, Summary};
 use houseful_load::reports;
-use houseful_load::results::Record;
 use houseful_load::targets::{Header, HttpUrl, Target};
+use houseful_load::verify::{Answers, Comparison, Verdict};
 
-use self::check::{Check, read_exported};
+use self::check::{is_clean, is_right};
 use self::collector::{Collector, this_program};
-use self::sent::Sent;
-use super::load::{Live, stop_on_interrupt};
+use super::load::{Live, add_readings, stop_on_interrupt};
 use crate::cli::DemoArgs;
+
+/// The collector's default dedup window, which the demo leaves as it is.
+const WINDOW: Duration = Duration::from_millis(4_500);
 
 /// Kept of each answer: a reading is shorter.
 const ANSWER_BYTES_MAX: usize = 4_096;
@@ -66,16 +71,15 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     ))?;
 
     let sent = sent::all(&plan);
-    let hits = play(&summary, targets(&plan, &sent)?, &stop)?;
-    let mut metrics = Metrics::new();
-    for hit in &hits {
-        metrics.add(hit);
-    }
+    let targets_all = targets(&plan, &sent)?;
+    let mut answers = Answers::new(&targets_all)?;
+    let metrics = play(&summary, targets_all, &stop, &mut answers)?;
+    let report = metrics.summary();
     print(format_args!("\n"))?;
-    reports::text::write(&mut std::io::stdout().lock(), &metrics.summary())
+    reports::text::write(&mut std::io::stdout().lock(), &report)
         .context("cannot print the report")?;
 
-    let (played, planned) = (hits.len() as u64, summary.emissions);
+    let (played, planned) = (report.requests, summary.emissions);
     // One that stays is compared while it runs.
     let staying = if args.stay && played == planned {
         Some(collector)
@@ -85,23 +89,19 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     };
     let exported = directory.path().join("readings.ndjson");
     export(&store, &exported)?;
-    let check = Check::new(&sent, &hits, &read_exported(&exported)?);
-    print(format_args!("\n{check}"))?;
+    let verdict = compare(answers, &exported)?;
+    print(format_args!("\n{verdict}"))?;
     if played < planned {
-        let verdict = verdict(check.is_clean());
+        let word = word(is_clean(&verdict, planned - played));
         print(format_args!(
-            "interrupted after {played} of {planned}; what was answered is {verdict}\n"
+            "interrupted after {played} of {planned}; what was answered is {word}\n"
         ))?;
         return Ok(ExitCode::FAILURE);
     }
-    let is_right = check.is_right();
-    print(format_args!("{}\n", verdict(is_right)))?;
+    let is_right = is_right(&verdict);
+    print(format_args!("{}\n", word(is_right)))?;
     if let Some(collector) = staying {
-        // Every answer was kept until here.
-        drop(hits);
-        let targets = targets(&plan, &sent)?;
-        drop(sent);
-        stay::stay(collector, &summary, targets, &stop)?;
+        stay::stay(collector, &summary, targets(&plan, &sent)?, &stop)?;
     }
     Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -111,33 +111,45 @@ fn print(text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
     std::io::stdout().write_fmt(text).context("cannot write to stdout")
 }
 
-fn verdict(is_clean: bool) -> &'static str {
+fn word(is_clean: bool) -> &'static str {
     if is_clean { "clean" } else { "NOT CLEAN" }
 }
 
-fn targets(plan: &Plan, sent: &[Sent]) -> anyhow::Result<Vec<Target>> {
+fn targets(plan: &Plan, sent: &[Arc<[u8]>]) -> anyhow::Result<Vec<Target>> {
     let json: Header = "Content-Type: application/json".parse()?;
-    let target = |sent: &Sent| Target {
+    let target = |body: &Arc<[u8]>| Target {
         method: "POST".to_owned(),
         url: plan.url.clone(),
         headers: vec![json.clone()],
-        body: sent.body.clone(),
+        body: body.clone(),
     };
     Ok(sent.iter().map(target).collect())
 }
 
-fn play(summary: &Summary, targets: Vec<Target>, stop: &Stop) -> anyhow::Result<Vec<Record>> {
+fn play(
+    summary: &Summary,
+    targets: Vec<Target>,
+    stop: &Stop,
+    answers: &mut Answers,
+) -> anyhow::Result<Metrics> {
     let pacer = Pacer::new(summary.rate().parse()?, Some(summary.duration))?;
     let options =
         Options { body_max: Some(ANSWER_BYTES_MAX), keep_headers: false, ..Options::default() };
-    let mut live = Live::new(&pacer);
-    let mut hits = Vec::with_capacity(targets.len());
+    let (mut live, mut metrics) = (Live::new(&pacer), Metrics::new());
     attack::run(targets, pacer, &options, stop, |record| {
         live.hit(record);
-        hits.push(record.clone());
+        metrics.add(record);
+        answers.add(record);
     })?;
     live.finish();
-    Ok(hits)
+    Ok(metrics)
+}
+
+fn compare(answers: Answers, exported: &Path) -> anyhow::Result<Verdict> {
+    let mut comparison = Comparison::new(answers, WINDOW);
+    let file = File::open(exported).context("cannot read the export")?;
+    add_readings(&mut comparison, BufReader::new(file), "the export")?;
+    Ok(comparison.verdict())
 }
 
 fn export(store: &Path, to: &Path) -> anyhow::Result<()> {

@@ -7,35 +7,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use houseful_load::plan::{BADGES_PER_HOUSE, Emission, Plan};
-use houseful_model::wire;
 use serde_json::Value;
 
-use super::check::{Identity, identity_of};
-
-/// An emission: its bytes, and what makes it a copy of another.
-pub(super) struct Sent {
-    /// Shared by the same Pi's emissions of one payload.
-    pub(super) body: Arc<[u8]>,
-    /// Shared by all emissions of one payload.
-    pub(super) identity: Arc<Identity>,
-}
-
-/// All emissions of a plan, in the order of sending.
-pub(super) fn all(plan: &Plan) -> Vec<Sent> {
-    let mut identities: HashMap<(u32, u64), Arc<Identity>> = HashMap::new();
+/// The bodies of all emissions of a plan, in the order of sending. The same Pi's
+/// emissions of one payload share theirs.
+pub(super) fn all(plan: &Plan) -> Vec<Arc<[u8]>> {
     let mut bodies: HashMap<(u32, u64, u32), Arc<[u8]>> = HashMap::new();
-    plan.emissions()
-        .map(|emission| {
-            let Emission { badge, window, pi, .. } = emission;
-            let body = bodies.entry((badge, window, pi)).or_insert_with(|| body(plan, emission));
-            let identity = || {
-                let emission = wire::parse(body).expect("the plan makes emissions");
-                Arc::new(identity_of(&emission))
-            };
-            let identity = identities.entry((badge, window)).or_insert_with(identity);
-            Sent { body: body.clone(), identity: identity.clone() }
-        })
-        .collect()
+    let body_of = |emission: Emission| {
+        let Emission { badge, window, pi, .. } = emission;
+        bodies.entry((badge, window, pi)).or_insert_with(|| body(plan, emission)).clone()
+    };
+    plan.emissions().map(body_of).collect()
 }
 
 fn body(plan: &Plan, emission: Emission) -> Arc<[u8]> {
@@ -69,14 +51,15 @@ mod tests {
         let mut heard: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
         let mut pis: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (sent, planned) in all.iter().zip(plan.emissions()) {
-            let body: Value = serde_json::from_slice(&sent.body).unwrap();
+            let body: Value = serde_json::from_slice(sent).unwrap();
             let of = |key: &str| body[key].as_str().unwrap().to_owned();
             let dbm = body["badge_strength"].as_i64().unwrap();
             assert!((-90..=-50).contains(&dbm), "{body}");
-            let planned_body = plan.body(planned.badge, planned.window);
-            let planned_identity = identity_of(&wire::parse(planned_body.as_bytes()).unwrap());
-            assert_eq!(*sent.identity, planned_identity);
-            assert_eq!(identity_of(&wire::parse(&sent.body).unwrap()), planned_identity);
+            let planned_body: Value =
+                serde_json::from_str(&plan.body(planned.badge, planned.window)).unwrap();
+            for key in ["badge_id", "beacons"] {
+                assert_eq!(body[key], planned_body[key]);
+            }
             let advertised = format!("{} {}", of("badge_id"), planned.window);
             heard.entry(advertised).or_default().insert(of("pi_id"), dbm);
             pis.entry(of("badge_id")).or_default().insert(of("pi_id"));
@@ -89,9 +72,7 @@ mod tests {
             assert_eq!(levels.len(), 4, "{advertised}: {by_pi:?}");
         }
         // Not one body an emission: memory is for a long demo's answers.
-        let bodies: BTreeSet<_> = all.iter().map(|sent| sent.body.as_ptr()).collect();
+        let bodies: BTreeSet<_> = all.iter().map(|sent| sent.as_ptr()).collect();
         assert_eq!(bodies.len() as u64, plan.summary().payloads * 4);
-        let identities: BTreeSet<_> = all.iter().map(|sent| Arc::as_ptr(&sent.identity)).collect();
-        assert_eq!(identities.len() as u64, plan.summary().payloads);
     }
 }

@@ -8,7 +8,6 @@ use houseful_load::pacer::Pacer;
 use houseful_load::plan::Summary;
 use houseful_load::targets::Target;
 
-use super::check::counted;
 use super::collector::Collector;
 use super::print;
 
@@ -49,4 +48,12 @@ pub(super) fn stay(
     collector.stop()?;
     let answers: Vec<_> = codes.iter().map(|(code, count)| counted(*code, *count)).collect();
     print(format_args!("stayed       {}: {}\n", codes.values().sum::<u64>(), answers.join(", ")))
+}
+
+/// So many answers with this code; 0 is none.
+fn counted(code: u16, count: u64) -> String {
+    match code {
+        0 => format!("{count} without an answer"),
+        code => format!("{count} × {code}"),
+    }
 }

@@ -12,6 +12,7 @@ mod verify;
 use std::process::ExitCode;
 
 pub(crate) use self::live::{Live, stop_on_interrupt};
+pub(crate) use self::verify::add_readings;
 use crate::cli::LoadCommand;
 
 /// Runs what was asked for.

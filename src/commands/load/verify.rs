@@ -32,14 +32,14 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let mut comparison = Comparison::new(answers, window);
     match url {
         Some(url) => {
-            pages::for_each(&url, |page, body| add_lines(&mut comparison, body, page.as_str()))?
+            pages::for_each(&url, |page, body| add_readings(&mut comparison, body, page.as_str()))?
         }
-        None if args.stored == "-" => add_lines(&mut comparison, io::stdin().lock(), "stdin")?,
+        None if args.stored == "-" => add_readings(&mut comparison, io::stdin().lock(), "stdin")?,
         None => {
             let name = args.stored.as_str();
             let file =
                 File::open(name).with_context(|| format!("cannot open readings `{name}`"))?;
-            add_lines(&mut comparison, BufReader::new(file), name)?;
+            add_readings(&mut comparison, BufReader::new(file), name)?;
         }
     }
 
@@ -60,7 +60,8 @@ fn read_targets(args: &VerifyArgs) -> anyhow::Result<Answers> {
     Answers::new(&targets).with_context(|| format!("cannot verify `{name}`"))
 }
 
-fn add_lines(
+/// Adds stored readings, one a line. `name` says where they are from.
+pub(crate) fn add_readings(
     comparison: &mut Comparison,
     mut lines: impl BufRead,
     name: &str,

@@ -1,6 +1,7 @@
 //! What was sent, and what it was answered.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use houseful_model::{Heard, WireError, wire};
 
@@ -15,8 +16,11 @@ pub struct Answers {
     planned: Vec<Planned>,
     pub(super) created: Vec<Created>,
     pub(super) copies: Vec<Sending>,
-    /// By status.
+    /// Those that were sent and got neither.
+    pub(super) unacknowledged: Vec<Sending>,
+    /// How many of these were refused, by status.
     pub(super) refused: BTreeMap<u16, u64>,
+    /// How many had no answer.
     pub(super) unknown: u64,
     unsent: u64,
     /// When the first was heard at the earliest, the last at the latest, in Unix milliseconds.
@@ -40,16 +44,34 @@ pub(super) struct Sending {
     pub(super) to_ms: i64,
 }
 
+impl Sending {
+    /// Whether the emission says when it was heard: then there is no doubt, and no clock but its own.
+    pub(super) fn has_own_time(&self) -> bool {
+        self.from_ms == self.to_ms
+    }
+
+    /// Whether it can have been heard then.
+    pub(super) fn may_be_heard_at(&self, t_ms: i64) -> bool {
+        (self.from_ms..=self.to_ms).contains(&t_ms)
+    }
+}
+
 /// One that was answered with 201.
 #[derive(Debug)]
 pub(super) struct Created {
     pub(super) sending: Sending,
     /// The reading in the answer, with its id, if the answer was kept.
     pub(super) reading: Option<(i64, serde_json::Value)>,
+    /// How late it left, which only our results tell.
+    pub(super) slip: Option<Duration>,
+}
+
+impl Created {
     /// Whether it is sure that this target was the one that was sent. vegeta numbers a request and
-    /// takes its target in two steps, so that with several workers neighbours may be exchanged; only
-    /// our results tell their slip.
-    pub(super) is_sure: bool,
+    /// takes its target in two steps, so that with several workers neighbours may be exchanged.
+    pub(super) fn is_sure(&self) -> bool {
+        self.slip.is_some()
+    }
 }
 
 /// A target is no emission.
@@ -83,6 +105,7 @@ impl Answers {
             planned,
             created: Vec::new(),
             copies: Vec::new(),
+            unacknowledged: Vec::new(),
             refused: BTreeMap::new(),
             unknown: 0,
             unsent: 0,
@@ -118,11 +141,16 @@ impl Answers {
                 let body = record.body.as_deref().unwrap_or_default();
                 let reading = serde_json::from_slice::<serde_json::Value>(body).ok();
                 let reading = reading.and_then(|reading| Some((reading["id"].as_i64()?, reading)));
-                self.created.push(Created { sending, reading, is_sure: record.slip.is_some() });
+                self.created.push(Created { sending, reading, slip: record.slip });
             }
             409 => self.copies.push(sending),
-            0 => self.unknown += 1,
-            code => *self.refused.entry(code).or_default() += 1,
+            code => {
+                self.unacknowledged.push(sending);
+                match code {
+                    0 => self.unknown += 1,
+                    code => *self.refused.entry(code).or_default() += 1,
+                }
+            }
         }
     }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use houseful_model::{Heard, Millis, WireError, wire};
 
-use super::answers::{Answers, Created, Sending};
+use super::answers::Answers;
 use super::identity_of;
-use super::verdict::{Found, Verdict};
+use super::judge::judge;
+use super::verdict::Verdict;
 
 /// A line is no stored reading.
 #[derive(Debug, thiserror::Error)]
@@ -23,25 +24,25 @@ pub enum ReadingError {
 /// Answers and stored readings.
 #[derive(Debug)]
 pub struct Comparison {
-    answers: Answers,
-    window_ms: u64,
+    pub(super) answers: Answers,
+    pub(super) window_ms: u64,
     /// By id: which of `answers.created` named it.
     answered: HashMap<i64, Vec<usize>>,
-    rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
     /// Readings that are of no emission of the plan.
-    others: u64,
+    pub(super) others: u64,
 }
 
 /// A stored reading of an emission of the plan, or one that an answer named.
 #[derive(Debug, Clone, Copy)]
-struct Row {
-    id: i64,
-    identity: Option<usize>,
-    t_ms: i64,
+pub(super) struct Row {
+    pub(super) id: i64,
+    pub(super) identity: Option<usize>,
+    pub(super) t_ms: i64,
     /// Whether the answers that named it said just this.
-    is_as_answered: bool,
+    pub(super) is_as_answered: bool,
     /// Whether a 201 stands for it.
-    is_acknowledged: bool,
+    pub(super) is_acknowledged: bool,
 }
 
 impl Comparison {
@@ -86,148 +87,7 @@ impl Comparison {
     }
 
     /// What comes of it.
-    pub fn verdict(mut self) -> Verdict {
-        let mut rows = std::mem::take(&mut self.rows);
-        rows.sort_by_key(|row| (row.identity, row.t_ms, row.id));
-        let mut found = Judged::default();
-        found.twice_in_store(&rows, self.window_ms, &self.answers);
-        self.judge_created(&mut rows, &mut found);
-        for copy in &self.answers.copies {
-            let (from, to) = near(&rows, copy, self.window_ms);
-            if from == to {
-                found
-                    .without_original
-                    .add(|| self.tell(copy, "409, but nothing is stored that it is a copy of"));
-            }
-        }
-        let mut readings = 0;
-        let window_ms = self.window_ms;
-        // Those of earlier and later runs have no answer here.
-        let is_of_run = |t_ms: i64| {
-            self.answers.span_ms.is_some_and(|(first_ms, last_ms)| {
-                t_ms.saturating_add_unsigned(window_ms) > first_ms
-                    && t_ms.saturating_sub_unsigned(window_ms) < last_ms
-            })
-        };
-        let mut others = self.others;
-        for row in &rows {
-            if !row.is_acknowledged && !is_of_run(row.t_ms) {
-                others += 1;
-                continue;
-            }
-            readings += 1;
-            if !row.is_acknowledged {
-                found.unacknowledged.add(|| format!("reading {}, at {}", row.id, Millis(row.t_ms)));
-            }
-        }
-        Verdict {
-            created: self.answers.created.len() as u64,
-            copies: self.answers.copies.len() as u64,
-            refused: self.answers.refused.clone(),
-            unknown: self.answers.unknown,
-            unsent: self.answers.unsent(),
-            readings,
-            others,
-            lost: found.lost,
-            twice: found.twice,
-            without_original: found.without_original,
-            unacknowledged: found.unacknowledged,
-        }
-    }
-
-    /// Finds for each 201 its reading: those whose answers name it first, then the others in the
-    /// order of time.
-    fn judge_created(&self, rows: &mut [Row], found: &mut Judged) {
-        let by_id: HashMap<i64, usize> =
-            rows.iter().enumerate().map(|(at, row)| (row.id, at)).collect();
-        let mut unnamed: Vec<&Created> = Vec::new();
-        for created in &self.answers.created {
-            let Some((id, _)) = &created.reading else {
-                unnamed.push(created);
-                continue;
-            };
-            let sending = &created.sending;
-            let Some(at) = by_id.get(id) else {
-                found
-                    .lost
-                    .add(|| self.tell(sending, &format!("201 with id {id}, which is not stored")));
-                continue;
-            };
-            let row = &mut rows[*at];
-            if std::mem::replace(&mut row.is_acknowledged, true) {
-                found
-                    .twice
-                    .add(|| self.tell(sending, &format!("201 with id {id}, as an earlier one")));
-            } else if !row.is_as_answered {
-                found.lost.add(|| {
-                    self.tell(sending, &format!("201 with id {id}, which is stored otherwise"))
-                });
-            } else if created.is_sure && row.identity != Some(sending.identity) {
-                found.lost.add(|| {
-                    self.tell(sending, &format!("201 with id {id}, which is another emission"))
-                });
-            }
-        }
-        unnamed.sort_by_key(|created| (created.sending.from_ms, created.sending.seq));
-        for Created { sending, .. } in unnamed {
-            let (from, to) = near(rows, sending, self.window_ms);
-            match rows[from..to].iter_mut().find(|row| !row.is_acknowledged) {
-                Some(row) => row.is_acknowledged = true,
-                None if from < to => {
-                    found
-                        .twice
-                        .add(|| self.tell(sending, "201, as an earlier one for the only reading"));
-                }
-                None => found.lost.add(|| self.tell(sending, "201, but it is not stored")),
-            }
-        }
-    }
-
-    fn tell(&self, sending: &Sending, what: &str) -> String {
-        let badges = self.answers.badges();
-        let (seq, badge) = (sending.seq, badges[sending.identity]);
-        format!("request {seq}, badge `{badge}`, sent at {}: {what}", Millis(sending.from_ms))
-    }
-}
-
-/// Which of the rows, which are sorted, are of the sending's identity and less than a window away.
-fn near(rows: &[Row], sending: &Sending, window_ms: u64) -> (usize, usize) {
-    let place = |row: &Row| (row.identity, row.t_ms);
-    let from_ms = sending.from_ms.saturating_sub_unsigned(window_ms);
-    let to_ms = sending.to_ms.saturating_add_unsigned(window_ms);
-    let identity = Some(sending.identity);
-    let from = rows.partition_point(|row| place(row) <= (identity, from_ms));
-    let to = rows.partition_point(|row| place(row) < (identity, to_ms));
-    (from, to.max(from))
-}
-
-/// What was found so far.
-#[derive(Debug, Default)]
-struct Judged {
-    lost: Found,
-    twice: Found,
-    without_original: Found,
-    unacknowledged: Found,
-}
-
-impl Judged {
-    /// One identity twice within a window.
-    fn twice_in_store(&mut self, rows: &[Row], window_ms: u64, answers: &Answers) {
-        let pairs = rows.iter().zip(rows.iter().skip(1));
-        for (first, second) in pairs.filter(|(first, second)| {
-            first.identity == second.identity && first.t_ms.abs_diff(second.t_ms) < window_ms
-        }) {
-            let Some(identity) = first.identity else { continue };
-            self.twice.add(|| {
-                let badge = answers.badges()[identity];
-                format!(
-                    "badge `{badge}`, stored as {} at {} and as {} at {}",
-                    first.id,
-                    Millis(first.t_ms),
-                    second.id,
-                    Millis(second.t_ms)
-                )
-            });
-        }
+    pub fn verdict(self) -> Verdict {
+        judge(self)
     }
 }

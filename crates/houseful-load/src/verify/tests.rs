@@ -64,9 +64,10 @@ fn verdict_of(plan: &[Value], results: &[Record], stored: &[Value]) -> Verdict {
 
 /// Lost, twice, without an original, stored but not acknowledged.
 fn counts(verdict: &Verdict) -> [u64; 4] {
-    let counts = verdict.found().map(|(_, found, _)| found.count);
-    assert_eq!(verdict.is_kept(), counts[..3] == [0, 0, 0]);
-    counts
+    let [lost, twice, without_original, unacknowledged, ..] =
+        verdict.found().map(|(_, found, _)| found.count);
+    assert_eq!(verdict.is_kept(), [lost, twice, without_original] == [0, 0, 0]);
+    [lost, twice, without_original, unacknowledged]
 }
 
 /// 201 for `a` and for `b`, with the reading in the answer or without, and a copy of `a`.
@@ -154,9 +155,98 @@ fn a_time_of_its_own_counts() {
     let results = [result(0, 201, Some(&old), sent_ms), result(1, 409, None, sent_ms)];
     let plan = [timed.clone(), timed.clone()];
     assert_eq!(counts(&verdict_of(&plan, &results, &[old])), [0; 4]);
-    // Stored under the time of its arrival.
+    // Stored under the time of its arrival, and by a millisecond too late.
     let wrong = reading(1, "a", sent_ms);
     assert_eq!(counts(&verdict_of(&plan, &[result(0, 201, None, sent_ms)], &[wrong]))[0], 1);
+    let wrong = reading(1, "a", 1_000_000_000_001);
+    let results = [result(0, 201, Some(&wrong), sent_ms)];
+    assert_eq!(counts(&verdict_of(&plan, &results, &[wrong])), [1, 0, 0, 0]);
+}
+
+#[test]
+fn one_that_is_heard_before_it_is_sent_or_after_its_answer_has_a_wrong_time() {
+    // It was answered at 1,005 ms.
+    for (t_ms, found) in [(999, 1), (1_000, 0), (1_006, 0), (1_007, 1)] {
+        let a = reading(1, "a", t_ms);
+        let verdict = verdict(&[result(0, 201, Some(&a), 1_000)], &[a]);
+        assert_eq!(verdict.wrong_time.count, found, "at {t_ms}: {verdict}");
+        // As it is, too, if the clocks differ; so it breaks no promise.
+        assert_eq!(counts(&verdict), [0; 4]);
+    }
+    let mut ago = emission("a");
+    ago["age_ms"] = 10_000.into();
+    for (t_ms, found) in [(10_000, 0), (10_007, 1)] {
+        let a = reading(1, "a", t_ms);
+        let results = [result(0, 201, Some(&a), 20_000)];
+        let verdict = verdict_of(std::slice::from_ref(&ago), &results, &[a]);
+        assert_eq!(verdict.wrong_time.count, found, "at {t_ms}: {verdict}");
+    }
+}
+
+/// A sending of `a`, due at 5,000 ms, that arrived later, in a second round of the plan.
+fn due_at_5_000(arrived_ms: i64, body: Option<&Value>) -> Record {
+    Record {
+        latency: Duration::from_millis(arrived_ms.abs_diff(5_000)),
+        slip: Some(Duration::from_micros(512_345)),
+        ..result(2, 201, body, 5_000)
+    }
+}
+
+#[test]
+fn copies_that_come_after_the_window_are_late_and_new() {
+    let (a, b, again) =
+        (reading(1, "a", 1_003), reading(2, "b", 1_004), reading(3, "a", 1_003 + 4_500));
+    for body in [Some(&again), None] {
+        let mut results = honest(body.is_some());
+        results[2] = due_at_5_000(5_510, body);
+        results.push(result(4, 409, None, 5_520));
+        let verdict = verdict(&results, &[a.clone(), b.clone(), again.clone()]);
+        assert_eq!((counts(&verdict), verdict.late.count), ([0; 4], 1), "{verdict}");
+        let said = verdict.to_string();
+        let want = "\
+late         1 (201, for it came over a window after what it was to be a copy of)
+             request 2, badge `a`, of 1970-01-01T00:00:05.000Z: 201, for it came 4.5s after reading 1, and left 512.345ms late
+";
+        assert!(said.ends_with(want), "{said}");
+        // Stored although the window was not over.
+        let near = reading(3, "a", 1_003 + 4_499);
+        results[2] = due_at_5_000(5_510, body.map(|_| &near));
+        let verdict = self::verdict(&results, &[a.clone(), b.clone(), near]);
+        assert_eq!((counts(&verdict), verdict.late.count), ([0, 1, 0, 0], 0), "{verdict}");
+    }
+    // Its original came after it.
+    let first = Record { latency: Duration::from_secs(9), ..result(0, 201, None, 1_000) };
+    let stored = [reading(1, "a", 5_001), b.clone(), reading(3, "a", 9_999)];
+    let results = [first, result(1, 201, None, 1_001), result(2, 201, None, 5_000)];
+    let verdict = verdict(&results, &stored);
+    assert_eq!((counts(&verdict), verdict.late.count), ([0; 4], 1), "{verdict}");
+    // And another one, of which it would have been no copy in time.
+    let first = Record { latency: Duration::from_secs(19), ..result(0, 201, None, 1_000) };
+    let stored = [reading(1, "a", 10_001), b, reading(3, "a", 19_999)];
+    let results = [first, result(1, 201, None, 1_001), result(2, 201, None, 10_000)];
+    let verdict = self::verdict(&results, &stored);
+    assert_eq!((counts(&verdict), verdict.late.count), ([0; 4], 0), "{verdict}");
+}
+
+#[test]
+fn a_badge_that_rests_is_not_late_whatever_the_clock_of_the_service() {
+    let results: Vec<_> = (0..4).map(|n| result(n, 201, None, n as i64 * 5_000)).collect();
+    for ahead_ms in [-3_000, 0, 3_000] {
+        let stored: Vec<_> = (0..4).map(|n| reading(n, "a", n * 5_000 + 1 + ahead_ms)).collect();
+        let verdict = verdict_of(&[emission("a")], &results, &stored);
+        assert_eq!((counts(&verdict), verdict.late.count), ([0; 4], 0), "{verdict}");
+    }
+}
+
+#[test]
+fn what_is_refused_is_missing_until_something_like_it_is_stored() {
+    let refused = [result(0, 503, None, 1_000), result(1, 503, None, 1_000)];
+    let a = reading(1, "a", 5_499);
+    let results = [&refused[..], &[result(2, 201, Some(&a), 5_495)]].concat();
+    let verdict = verdict(&results, &[a]);
+    assert_eq!((counts(&verdict), verdict.missing.count), ([0; 4], 1), "{verdict}");
+    let told = &verdict.missing.examples[0];
+    assert!(told.starts_with("request 1, badge `b`, of 1970-01-01T00:00:01.000Z: "), "{told}");
 }
 
 #[test]
@@ -182,6 +272,8 @@ twice        0 (one reading, two 201; or stored twice)
 no original  0 (409, but nothing that it is a copy of)
 unconfirmed  1 (stored, but not acknowledged)
              reading 1, at 1970-01-01T00:00:01.003Z
+missing      1 (not acknowledged, and nothing like it is stored)
+             request 1, badge `b`, of 1970-01-01T00:00:01.000Z: not acknowledged, and nothing like it is stored
 ";
     assert_eq!(verdict.to_string(), expected);
 }
@@ -195,7 +287,7 @@ fn many_lies_are_counted_and_the_first_are_told() {
     assert!(text.contains("\n             and 20 more\n"), "{text}");
     assert!(
         text.contains(
-            "request 1, badge `b`, sent at 1970-01-01T00:00:10.000Z: 201, but it is not stored\n"
+            "request 1, badge `b`, of 1970-01-01T00:00:10.000Z: 201, but it is not stored\n"
         ),
         "{text}"
     );

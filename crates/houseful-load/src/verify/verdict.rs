@@ -6,6 +6,8 @@ use std::io;
 
 use serde::Serialize;
 
+use crate::plan::Ratio;
+
 /// How many of each lie are told one by one.
 pub const EXAMPLES_MAX: usize = 10;
 
@@ -43,6 +45,13 @@ pub struct Verdict {
     pub without_original: Found,
     /// Stored, but no 201 says so: as it may be when the answer was lost.
     pub unacknowledged: Found,
+    /// Refused or not answered, and nothing is stored that it could be, or be a copy of.
+    pub missing: Found,
+    /// 201 for what was to be a copy, but came a window after its original, so that it is new.
+    pub late: Found,
+    /// 201, but stored as heard before it was sent or after it was answered. So it is, too, if the
+    /// service's clock differs from the generator's.
+    pub wrong_time: Found,
 }
 
 impl Found {
@@ -85,13 +94,24 @@ impl Verdict {
         out.write_all(b"\n")
     }
 
-    /// What was found, each under its name.
-    pub fn found(&self) -> [(&'static str, &Found, &'static str); 4] {
+    /// What was found, each under its name: first what breaks the promise, then what may be.
+    pub fn found(&self) -> [(&'static str, &Found, &'static str); 7] {
         [
             ("lost", &self.lost, "201, but not stored"),
             ("twice", &self.twice, "one reading, two 201; or stored twice"),
             ("no original", &self.without_original, "409, but nothing that it is a copy of"),
             ("unconfirmed", &self.unacknowledged, "stored, but not acknowledged"),
+            ("missing", &self.missing, "not acknowledged, and nothing like it is stored"),
+            (
+                "late",
+                &self.late,
+                "201, for it came over a window after what it was to be a copy of",
+            ),
+            (
+                "wrong time",
+                &self.wrong_time,
+                "heard before it was sent or after its answer, or the clocks differ",
+            ),
         ]
     }
 }
@@ -113,7 +133,16 @@ impl fmt::Display for Verdict {
         if self.others > 0 {
             writeln!(f, "             and {} of other emissions or other times", self.others)?;
         }
-        for (name, found, meaning) in self.found() {
+        if self.created > 0 {
+            let acknowledged = u128::from(self.created) + u128::from(self.copies);
+            let ratio = Ratio { numerator: acknowledged, denominator: self.created.into() };
+            writeln!(f, "new          1 in {ratio}")?;
+        }
+        for (at, (name, found, meaning)) in self.found().into_iter().enumerate() {
+            // What may be is told only if it is.
+            if at >= 4 && found.count == 0 {
+                continue;
+            }
             writeln!(f, "{name:12} {} ({meaning})", found.count)?;
             for example in &found.examples {
                 writeln!(f, "             {example}")?;

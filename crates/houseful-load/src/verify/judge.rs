@@ -1,0 +1,210 @@
+//! The judge: what each answer claimed, and whether the stored readings bear it out.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use houseful_model::Millis;
+
+use super::answers::{Answers, Created, Sending};
+use super::comparison::{Comparison, Row};
+use super::verdict::Verdict;
+use crate::duration::{Go, rounded};
+
+/// Judges answers by all that is stored.
+pub(super) fn judge(comparison: Comparison) -> Verdict {
+    let Comparison { answers, window_ms, mut rows, others, .. } = comparison;
+    rows.sort_by_key(|row| (row.identity, row.t_ms, row.id));
+    let mut verdict = Verdict {
+        created: answers.created.len() as u64,
+        copies: answers.copies.len() as u64,
+        refused: answers.refused.clone(),
+        unknown: answers.unknown,
+        unsent: answers.unsent(),
+        others,
+        ..Verdict::default()
+    };
+    let mut judge = Judge { badges: answers.badges(), answers: &answers, window_ms, rows };
+    judge.stored_twice(&mut verdict);
+    judge.created(&mut verdict);
+    judge.copies(&mut verdict);
+    judge.unacknowledged(&mut verdict);
+    judge.readings(&mut verdict);
+    verdict
+}
+
+struct Judge<'a> {
+    answers: &'a Answers,
+    /// By identity.
+    badges: Vec<&'a str>,
+    window_ms: u64,
+    /// By identity, then by time.
+    rows: Vec<Row>,
+}
+
+impl Judge<'_> {
+    /// One identity twice within a window.
+    fn stored_twice(&self, verdict: &mut Verdict) {
+        let pairs = self.rows.iter().zip(self.rows.iter().skip(1));
+        for (first, second) in pairs.filter(|(first, second)| {
+            first.identity == second.identity && first.t_ms.abs_diff(second.t_ms) < self.window_ms
+        }) {
+            let Some(identity) = first.identity else { continue };
+            verdict.twice.add(|| {
+                let [first, second] = [first, second].map(tell_row);
+                format!("badge `{}`, stored as {first} and as {second}", self.badges[identity])
+            });
+        }
+    }
+
+    /// Finds for each 201 its reading: first for those whose answers name it, then for the others.
+    fn created(&mut self, verdict: &mut Verdict) {
+        let by_id: HashMap<i64, usize> =
+            self.rows.iter().enumerate().map(|(at, row)| (row.id, at)).collect();
+        let mut unnamed: Vec<&Created> = Vec::new();
+        for created in &self.answers.created {
+            match created.reading {
+                Some((id, _)) => self.created_as(created, id, by_id.get(&id).copied(), verdict),
+                None => unnamed.push(created),
+            }
+        }
+        // Whose time ends first has the fewest to choose from, and leaves the later ones.
+        unnamed.sort_by_key(|created| (created.sending.to_ms, created.sending.seq));
+        for created in unnamed {
+            let sending = &created.sending;
+            let (from, to) = self.near(sending.identity, sending.from_ms, sending.to_ms);
+            match (from..to).find(|at| !self.rows[*at].is_acknowledged) {
+                Some(at) => {
+                    self.rows[at].is_acknowledged = true;
+                    self.late(created, at, verdict);
+                }
+                None if from < to => verdict
+                    .twice
+                    .add(|| self.tell(sending, "201, as an earlier one for the only reading")),
+                None => verdict.lost.add(|| self.tell(sending, "201, but it is not stored")),
+            }
+        }
+    }
+
+    /// A 201 that names its reading, which is in this row.
+    fn created_as(
+        &mut self,
+        created: &Created,
+        id: i64,
+        row: Option<usize>,
+        verdict: &mut Verdict,
+    ) {
+        let sending = &created.sending;
+        let mut lose = |judge: &Self, why: &str| {
+            verdict.lost.add(|| judge.tell(sending, &format!("201 with id {id}, which is {why}")));
+        };
+        let Some(at) = row else { return lose(self, "not stored") };
+        let is_first = !std::mem::replace(&mut self.rows[at].is_acknowledged, true);
+        let row = self.rows[at];
+        let is_then = sending.may_be_heard_at(row.t_ms);
+        if !is_first {
+            verdict
+                .twice
+                .add(|| self.tell(sending, &format!("201 with id {id}, as an earlier one")));
+        } else if !row.is_as_answered {
+            lose(self, "stored otherwise");
+        } else if created.is_sure() && row.identity != Some(sending.identity) {
+            lose(self, "another emission");
+        } else if created.is_sure() && sending.has_own_time() && !is_then {
+            lose(self, "stored under another time");
+        } else {
+            if !is_then {
+                verdict
+                    .wrong_time
+                    .add(|| self.tell(sending, &format!("201, stored as {}", tell_row(&row))));
+            }
+            self.late(created, at, verdict);
+        }
+    }
+
+    /// Whether a 201 is one only because it came late: in time, it would have been a copy.
+    ///
+    /// Both readings have the service's times, which our clock may not share. So what made the
+    /// difference must also be no more than the delay, from when it was due to its answer.
+    fn late(&self, created: &Created, at: usize, verdict: &mut Verdict) {
+        let sending = &created.sending;
+        let own = self.rows[at];
+        let delay_ms = sending.to_ms.abs_diff(sending.from_ms);
+        let apart_ms = |row: &Row| own.t_ms.saturating_sub(row.t_ms);
+        let (from, to) = self.near(sending.identity, sending.from_ms, sending.from_ms);
+        let original = self.rows[from..to].iter().find(|row| {
+            let over_ms = apart_ms(row).checked_sub_unsigned(self.window_ms);
+            over_ms.is_some_and(|over_ms| (0..delay_ms as i64).contains(&over_ms))
+        });
+        let Some(original) = original else { return };
+        verdict.late.add(|| {
+            let apart = Go(Duration::from_millis(apart_ms(original).unsigned_abs()));
+            let left = created.slip.map(|slip| format!(", and left {} late", Go(rounded(slip))));
+            let left = left.unwrap_or_default();
+            let id = original.id;
+            self.tell(sending, &format!("201, for it came {apart} after reading {id}{left}"))
+        });
+    }
+
+    fn copies(&self, verdict: &mut Verdict) {
+        for copy in &self.answers.copies {
+            let (from, to) = self.near(copy.identity, copy.from_ms, copy.to_ms);
+            if from == to {
+                verdict
+                    .without_original
+                    .add(|| self.tell(copy, "409, but nothing is stored that it is a copy of"));
+            }
+        }
+    }
+
+    fn unacknowledged(&self, verdict: &mut Verdict) {
+        for sending in &self.answers.unacknowledged {
+            let (from, to) = self.near(sending.identity, sending.from_ms, sending.to_ms);
+            if from == to {
+                verdict
+                    .missing
+                    .add(|| self.tell(sending, "not acknowledged, and nothing like it is stored"));
+            }
+        }
+    }
+
+    /// Counts those of the run; others have no answer here.
+    fn readings(&self, verdict: &mut Verdict) {
+        let window_ms = self.window_ms;
+        let is_of_run = |t_ms: i64| {
+            self.answers.span_ms.is_some_and(|(first_ms, last_ms)| {
+                t_ms.saturating_add_unsigned(window_ms) > first_ms
+                    && t_ms.saturating_sub_unsigned(window_ms) < last_ms
+            })
+        };
+        for row in &self.rows {
+            if !row.is_acknowledged && !is_of_run(row.t_ms) {
+                verdict.others += 1;
+                continue;
+            }
+            verdict.readings += 1;
+            if !row.is_acknowledged {
+                verdict.unacknowledged.add(|| tell_row(row));
+            }
+        }
+    }
+
+    /// Which of the rows are of this identity, and less than a window away from these moments.
+    fn near(&self, identity: usize, from_ms: i64, to_ms: i64) -> (usize, usize) {
+        let place = |row: &Row| (row.identity, row.t_ms);
+        let identity = Some(identity);
+        let from_ms = from_ms.saturating_sub_unsigned(self.window_ms);
+        let to_ms = to_ms.saturating_add_unsigned(self.window_ms);
+        let from = self.rows.partition_point(|row| place(row) <= (identity, from_ms));
+        let to = self.rows.partition_point(|row| place(row) < (identity, to_ms));
+        (from, to.max(from))
+    }
+
+    fn tell(&self, sending: &Sending, what: &str) -> String {
+        let (seq, badge) = (sending.seq, self.badges[sending.identity]);
+        format!("request {seq}, badge `{badge}`, of {}: {what}", Millis(sending.from_ms))
+    }
+}
+
+fn tell_row(row: &Row) -> String {
+    format!("reading {}, at {}", row.id, Millis(row.t_ms))
+}

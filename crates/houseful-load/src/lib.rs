@@ -16,6 +16,7 @@
 //! * [`metrics`], [`reports`]: fold the records in constant memory, print what vegeta prints.
 //! * [`thresholds`]: what the figures must come to.
 //! * [`verify`]: whether a service stored what it said it had.
+//! * [`capacity`]: how much load a service holds.
 //!
 //! # Example
 //!
@@ -34,6 +35,7 @@
 //! ```
 
 pub mod attack;
+pub mod capacity;
 pub mod duration;
 pub mod metrics;
 pub mod pacer;

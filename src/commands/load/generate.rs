@@ -28,6 +28,7 @@ pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
         beacons: args.beacons,
         seed: args.seed,
         url: args.url.parse().context("--url")?,
+        ..plan::Plan::default()
     };
     if args.stream {
         if args.format == Some(TargetFormat::Http) {

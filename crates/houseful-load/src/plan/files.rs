@@ -109,7 +109,7 @@ fn write_json_target(out: &mut impl Write, plan: &Plan, emission: Emission) -> i
     json::write(out, "POST", &plan.url, &[content_type()], body.as_bytes())
 }
 
-fn content_type() -> Header {
+pub(super) fn content_type() -> Header {
     "Content-Type: application/json".parse().expect("a header by its form")
 }
 

@@ -15,6 +15,7 @@
 //! The same plan gives the same bytes, on any machine.
 
 mod files;
+mod memory;
 mod summary;
 
 use std::io;
@@ -33,7 +34,7 @@ pub const TARGETS_JSON_FILE: &str = "targets.json";
 /// The folder of bodies, inside the plan's folder.
 pub const BODIES_DIR: &str = "vegeta_data";
 
-/// Badges that share a house and its Pis.
+/// Badges that share a house and its Pis, if nothing else is planned.
 pub const BADGES_PER_HOUSE: u32 = 20;
 /// A badge reports the five beacons it hears best.
 const BEACONS_MAX: u32 = 5;
@@ -48,6 +49,8 @@ const RSSI_DBM_LEVELS: u64 = 68;
 pub struct Plan {
     /// Badges in all houses together.
     pub badges: u32,
+    /// Badges that share a house and its Pis: [`BADGES_PER_HOUSE`].
+    pub badges_per_house: u32,
     /// Pis in each house.
     pub pis: u32,
     /// How long the badges advertise, in seconds.
@@ -68,6 +71,7 @@ impl Default for Plan {
     fn default() -> Plan {
         Plan {
             badges: 100,
+            badges_per_house: BADGES_PER_HOUSE,
             pis: 4,
             seconds: 60,
             update_window: Duration::from_secs(5),
@@ -158,7 +162,8 @@ impl Plan {
     /// See [`PlanError`].
     pub fn check(&self) -> Result<(), PlanError> {
         let Plan { badges, pis, seconds, beacons, update_window, advertising_interval, .. } = *self;
-        for (name, value) in [("badges", badges), ("pis", pis), ("seconds", seconds)] {
+        let houses = [("badges", badges), ("badges", self.badges_per_house), ("pis", pis)];
+        for (name, value) in houses.into_iter().chain([("seconds", seconds)]) {
             if value == 0 {
                 return Err(PlanError::Zero(name));
             }
@@ -206,9 +211,18 @@ impl Plan {
         })
     }
 
+    /// How many emissions there are in an update window.
+    pub fn emissions_per_window(&self) -> u64 {
+        self.intervals_per_window() * self.emissions_per_interval()
+    }
+
+    fn emissions_per_interval(&self) -> u64 {
+        u64::from(self.badges) * u64::from(self.pis)
+    }
+
     /// The JSON that a badge's payload in one update window is posted as.
     pub fn body(&self, badge: u32, window: u64) -> String {
-        let first_pi = u64::from(badge / BADGES_PER_HOUSE) * u64::from(self.pis);
+        let first_pi = u64::from(badge / self.badges_per_house) * u64::from(self.pis);
         let mut random = SplitMix64::of(self.seed, badge, window);
         let mut body =
             format!(r#"{{"badge_id": "badge_{badge}", "pi_id": "{first_pi}", "beacons": {{"#);
@@ -228,7 +242,7 @@ impl Plan {
 
     /// What the plan amounts to. The plan must have passed [`Plan::check`].
     pub fn summary(&self) -> Summary {
-        let per_interval = u64::from(self.badges) * u64::from(self.pis);
+        let per_interval = self.emissions_per_interval();
         Summary {
             badges: self.badges,
             pis: self.pis,

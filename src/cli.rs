@@ -3,6 +3,7 @@
 //! The flags of settings are made from the table in `config`, since a setting may
 //! also come from the environment or a file.
 
+mod capacity;
 mod report;
 mod verify;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use houseful_load::targets::Format;
 
+pub(crate) use self::capacity::CapacityArgs;
 pub(crate) use self::report::{ReportArgs, ReportType};
 pub(crate) use self::verify::VerifyArgs;
 use crate::config::{SettingsArgs, StoreArgs, WriterArgs};
@@ -220,6 +222,7 @@ pub(crate) enum LoadCommand {
     #[command(alias = "dump")]
     Encode(EncodeArgs),
     Verify(VerifyArgs),
+    Capacity(Box<CapacityArgs>),
 }
 
 /// Write the targets of a load test, and say what they are

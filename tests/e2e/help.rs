@@ -7,7 +7,7 @@ use super::support::shell;
 use super::support::{emission, require, temp_dir};
 
 /// Every command.
-pub(crate) const COMMANDS: [&[&str]; 14] = [
+pub(crate) const COMMANDS: [&[&str]; 15] = [
     &[],
     &["serve"],
     &["export"],
@@ -20,6 +20,7 @@ pub(crate) const COMMANDS: [&[&str]; 14] = [
     &["load", "report"],
     &["load", "encode"],
     &["load", "verify"],
+    &["load", "capacity"],
     &["completions"],
     &["man"],
 ];
@@ -114,8 +115,13 @@ fn every_example_of_every_help_works() {
     for example in order(others) {
         // On a busy machine a rate may not be held, which `attack` says by 1.
         let or_late = if example.contains("load attack") { " || [ $? = 1 ]" } else { "" };
+        // The first seconds of one that takes minutes; it says by 1 that it does not know yet.
+        let (first, or_late) = match example.contains("load capacity") {
+            true => ("timeout --preserve-status --signal=INT 2 ", " || [ $? = 1 ]"),
+            false => ("", or_late),
+        };
         let quoted = example.replace('\'', r"'\''");
-        script += &format!("echo '$ {quoted}'\n{example}{or_late}\n");
+        script += &format!("echo '$ {quoted}'\n{first}{example}{or_late}\n");
     }
     script += "echo all done\n";
     let dir = temp_dir();
@@ -130,7 +136,7 @@ fn order(mut examples: Vec<String>) -> Vec<String> {
     let step = |example: &String| match example {
         e if e.contains("load report") && !e.contains("load attack") => 3,
         e if e.contains("load encode") || e.contains("load verify") => 3,
-        e if e.contains("load attack") => 2,
+        e if e.contains("load attack") || e.contains("load capacity") => 2,
         e if e.contains("load generate") => 1,
         _ => 0,
     };

@@ -4,6 +4,7 @@
 mod activity;
 mod api;
 mod batch;
+mod capacity;
 mod checkpoint;
 mod clock;
 mod completions;

@@ -2,6 +2,7 @@
 
 mod attack;
 mod attack_flags;
+mod capacity;
 mod encode;
 mod generate;
 mod live;
@@ -23,5 +24,6 @@ pub(crate) fn run(command: LoadCommand) -> anyhow::Result<ExitCode> {
         LoadCommand::Report(args) => report::run(&args),
         LoadCommand::Encode(args) => encode::run(&args),
         LoadCommand::Verify(args) => verify::run(&args),
+        LoadCommand::Capacity(args) => capacity::run(&args),
     }
 }

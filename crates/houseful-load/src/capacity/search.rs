@@ -15,6 +15,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 /// A load with so many void steps is not tried again.
 pub const VOIDS_MAX: u32 = 3;
 
@@ -65,7 +67,8 @@ impl FromStr for Resolution {
 }
 
 /// How a step ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// All that must hold did.
     Held,
@@ -94,7 +97,7 @@ pub enum Next {
 }
 
 /// All steps of one load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Level {
     /// How much.
     pub load: u64,

@@ -91,6 +91,12 @@ impl fmt::Display for Judgement {
     }
 }
 
+impl fmt::Display for Assertion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 impl Assertion {
     /// Whether it holds of these figures, whose `summary` is at hand.
     pub fn judge(&self, metrics: &Metrics, summary: &Summary) -> Judgement {

@@ -400,6 +400,12 @@ pub(crate) struct AttackArgs {
     /// Its key (PEM) [default: in the file of the certificate]
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
+    /// Speak HTTP/2 to https servers that offer it; else, and over http, HTTP/1.1 [default: true]
+    #[arg(long, default_value_t = true, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
+    pub(crate) http2: bool,
+    /// Speak HTTP/2 to http servers, without asking whether they do
+    #[arg(long, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
+    pub(crate) h2c: bool,
     #[command(flatten)]
     pub(crate) refused: RefusedArgs,
     /// Where results go; `-` is stdout
@@ -410,10 +416,6 @@ pub(crate) struct AttackArgs {
 /// What vegeta has and this has not: refused with a reason, not ignored.
 #[derive(Debug, Args)]
 pub(crate) struct RefusedArgs {
-    #[arg(long, hide = true, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
-    pub(crate) http2: bool,
-    #[arg(long, hide = true, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
-    pub(crate) h2c: bool,
     #[arg(long, hide = true, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) session_tickets: bool,
     #[arg(long, hide = true)]

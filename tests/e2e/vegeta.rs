@@ -10,7 +10,7 @@ use crate::support::houseful::Setup;
 use crate::support::{skip, temp_dir};
 
 /// Whether vegeta is on the `PATH`.
-fn has_vegeta() -> bool {
+pub(crate) fn has_vegeta() -> bool {
     let found = Command::new("vegeta").arg("-version").output().is_ok();
     if !found {
         skip("vegeta is missing: go install github.com/tsenart/vegeta/v12@v12.13.0");

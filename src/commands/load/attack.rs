@@ -97,12 +97,16 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
 
 /// Who was the limit of an attack as fast as possible.
 fn fastest(outcome: &Outcome) -> String {
-    let Outcome { at_limit, elapsed, connections_peak, .. } = *outcome;
+    let Outcome { at_limit, elapsed, connections_peak, requests_peak, .. } = *outcome;
     if at_limit > elapsed / 2 {
         "limit: generator: its thread had no rest, so the server may do more".to_owned()
-    } else {
+    } else if requests_peak == connections_peak {
         format!(
             "limit: server: it kept {connections_peak} connections busy, and the generator had rest"
+        )
+    } else {
+        format!(
+            "limit: server: it kept {requests_peak} requests under way, connections at most {connections_peak}, and the generator had rest"
         )
     }
 }

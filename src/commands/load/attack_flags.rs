@@ -22,11 +22,8 @@ pub(super) fn options(args: &AttackArgs) -> anyhow::Result<Options> {
             .map(Some),
         None => Ok(None),
     };
-    // Each worker has one connection, so the lower bound counts.
-    let connections_max = [
-        at_least_1("--max-workers", args.max_workers)?,
-        at_least_1("--max-connections", args.max_connections)?,
-    ];
+    let requests_max = at_least_1("--max-workers", args.max_workers)?;
+    let connections_max = at_least_1("--max-connections", args.max_connections)?;
     let tls_files = TlsFiles {
         insecure: args.insecure,
         roots: args.root_certs.clone(),
@@ -39,11 +36,13 @@ pub(super) fn options(args: &AttackArgs) -> anyhow::Result<Options> {
         name: args.name.clone(),
         timeout: Some(parse_duration("--timeout", &args.timeout)?).filter(|t| !t.is_zero()),
         keep_alive: args.keepalive,
-        connections_max: connections_max
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(defaults.connections_max),
+        // Over HTTP/1.1 each request has a connection: either flag alone bounds both.
+        requests_max: requests_max.unwrap_or_else(|| {
+            connections_max.map_or(defaults.requests_max, |max| max.max(defaults.requests_max))
+        }),
+        connections_max: connections_max.or(requests_max).unwrap_or(defaults.connections_max),
+        http2: args.http2,
+        h2c: args.h2c,
         connections_first: args.workers,
         connections_idle_max: args.connections,
         redirects_max: u32::try_from(args.redirects).ok(),
@@ -68,10 +67,7 @@ pub(super) fn options(args: &AttackArgs) -> anyhow::Result<Options> {
 
 /// Nothing is accepted and ignored.
 fn refuse(args: &RefusedArgs) -> anyhow::Result<()> {
-    let http = "not supported yet, requests go over HTTP/1.1";
     for (given, flag, why) in [
-        (args.http2, "--http2", http),
-        (args.h2c, "--h2c", http),
         (args.session_tickets, "--session-tickets", "not supported"),
         (!args.proxy_header.is_empty(), "--proxy-header", "not supported, nor are proxies"),
         (args.dns_ttl.is_some(), "--dns-ttl", "not supported, each host is looked up once"),

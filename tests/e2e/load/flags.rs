@@ -370,9 +370,7 @@ fn what_is_not_supported_is_refused_with_a_reason() {
     let server = server();
     write_targets(dir.path(), &format!("GET {}/\n", server.url()));
     for (flags, error) in [
-        (&["-http2"][..], "--http2: not supported yet, requests go over HTTP/1.1"),
-        (&["-h2c"], "--h2c: not supported yet, requests go over HTTP/1.1"),
-        (&["-session-tickets"], "--session-tickets: not supported"),
+        (&["-session-tickets"][..], "--session-tickets: not supported"),
         (&["-proxy-header=A: 1"], "--proxy-header: not supported, nor are proxies"),
         (&["-dns-ttl=5s"], "--dns-ttl: not supported, each host is looked up once"),
         (&["-prometheus-addr=x"], "--prometheus-addr: not supported, see `houseful load report`"),
@@ -402,8 +400,5 @@ fn what_is_not_supported_is_refused_with_a_reason() {
     }
     assert_eq!(server.requests().len(), 0);
     // Said outright, they ask for nothing.
-    run(
-        dir.path(),
-        &["-rate=1", "-duration=1s", "-http2=false", "-h2c=false", "-session-tickets=false"],
-    );
+    run(dir.path(), &["-rate=1", "-duration=1s", "-session-tickets=false"]);
 }

@@ -3,6 +3,9 @@
 
 mod ends;
 mod flags;
+mod http2;
+#[path = "../../../crates/houseful-load/tests/server/http2.rs"]
+pub(crate) mod http2_server;
 #[path = "../../../crates/houseful-load/tests/server/mod.rs"]
 pub(crate) mod server;
 mod stall;

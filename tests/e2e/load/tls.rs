@@ -14,12 +14,12 @@ use super::server::{Reply, Server};
 use super::{OK, results, run, write_targets};
 use crate::support::{in_repository, temp_dir};
 
-fn file(name: &str) -> String {
+pub(super) fn file(name: &str) -> String {
     in_repository("tests/fixtures/tls").join(name).display().to_string()
 }
 
-/// A server with a certificate for localhost, which may want one from its clients.
-fn server(wants_certificate: bool) -> Server {
+/// The TLS of a server with a certificate for localhost, which may want one from its clients.
+pub(super) fn config(wants_certificate: bool, protocols: &[&str]) -> Arc<ServerConfig> {
     let provider = Arc::new(ring::default_provider());
     let read = |name: &str| CertificateDer::from_pem_file(file(name)).unwrap();
     let mut roots = RootCertStore::empty();
@@ -35,10 +35,17 @@ fn server(wants_certificate: bool) -> Server {
     };
     let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
     let mut config = builder.with_single_cert(vec![read("server.pem")], key).unwrap();
-    // It also speaks what is not asked for.
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let config = Arc::new(config);
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(config)
+}
 
+fn server(wants_certificate: bool) -> Server {
+    // It also speaks what is not asked for.
+    server_with(config(wants_certificate, &["h2", "http/1.1"]))
+}
+
+/// A server that speaks HTTP/1.1.
+pub(super) fn server_with(config: Arc<ServerConfig>) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let authority = format!("localhost:{}", listener.local_addr().unwrap().port());
     let accept = move || {
@@ -57,7 +64,7 @@ fn server(wants_certificate: bool) -> Server {
 /// The errors of ten requests, each once.
 fn errors(dir: &Path, server: &Server, flags: &[&str]) -> Vec<String> {
     write_targets(dir, &format!("GET https://{}/\n", server.authority()));
-    let paced = ["-rate=20", "-duration=500ms", "-max-workers=1"];
+    let paced = ["-rate=20", "-duration=500ms", "-max-workers=1", "-http2=false"];
     run(dir, &[&paced, flags].concat());
     let results = results(dir);
     assert_eq!(results.len(), 10);
@@ -122,7 +129,7 @@ fn long_bodies_pass_both_ways() {
     let body = "y".repeat(500_000);
     std::fs::write(dir.path().join("body"), &body).unwrap();
     write_targets(dir.path(), &format!("PUT https://{}/\n@body\n", server.authority()));
-    run(dir.path(), &["-rate=5", "-duration=1s", "-insecure"]);
+    run(dir.path(), &["-rate=5", "-duration=1s", "-insecure", "-http2=false"]);
     for result in results(dir.path()) {
         assert_eq!(
             (&result["code"], &result["bytes_in"]),

@@ -1,9 +1,10 @@
 //! How connections are opened: where to, from where, and whether through TLS.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
@@ -22,6 +23,56 @@ pub(super) struct Dialer {
     unix_socket: Option<PathBuf>,
     local_address: Option<IpAddr>,
     tls: OnceCell<Tls>,
+    connections: Rc<Connections>,
+}
+
+/// What a server is offered when TLS is agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// HTTP/1.1 alone.
+    Http1,
+    /// HTTP/2, and HTTP/1.1 if it does not speak that.
+    Http2,
+}
+
+/// How many connections are and were open.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    open: Cell<usize>,
+    peak: Cell<usize>,
+    opened: Cell<u64>,
+}
+
+impl Connections {
+    /// How many were opened in all.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened.get()
+    }
+
+    /// The most at once.
+    pub(super) fn peak(&self) -> usize {
+        self.peak.get()
+    }
+}
+
+/// Counts a connection as open until it is dropped.
+#[derive(Debug)]
+pub(super) struct Counted(Rc<Connections>);
+
+impl Counted {
+    fn new(connections: &Rc<Connections>) -> Counted {
+        let open = connections.open.get() + 1;
+        connections.open.set(open);
+        connections.peak.set(connections.peak.get().max(open));
+        connections.opened.set(connections.opened.get() + 1);
+        Counted(Rc::clone(connections))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+    }
 }
 
 impl Dialer {
@@ -31,6 +82,7 @@ impl Dialer {
             unix_socket: options.unix_socket.clone(),
             local_address: options.local_address,
             tls: options.tls.clone().map_or_else(OnceCell::new, OnceCell::from),
+            connections: Rc::default(),
         }
     }
 
@@ -43,6 +95,10 @@ impl Dialer {
         Ok(self.tls.get_or_init(|| made))
     }
 
+    pub(super) fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
     /// Looks the endpoint up, if that is needed to reach it.
     pub(super) async fn look_up(&self, to: &Endpoint) -> Result<(), Failure> {
         match &self.unix_socket {
@@ -52,8 +108,13 @@ impl Dialer {
     }
 
     /// Opens a connection to the endpoint.
-    pub(super) async fn open(&self, to: &Endpoint) -> Result<Stream, Failure> {
-        let socket = match &self.unix_socket {
+    pub(super) async fn open(&self, to: &Endpoint, offer: Offer) -> Result<Stream, Failure> {
+        let stream = self.agree(to, self.reach(to).await?, offer).await?;
+        Ok(stream.counted(Counted::new(&self.connections)))
+    }
+
+    async fn reach(&self, to: &Endpoint) -> Result<Socket, Failure> {
+        Ok(match &self.unix_socket {
             Some(path) => UnixStream::connect(path)
                 .await
                 .map(Socket::Unix)
@@ -65,7 +126,11 @@ impl Dialer {
                 let name = || place.name().to_owned();
                 Socket::Tcp(tcp.map_err(|source| Failure::Connect { to: name(), source })?)
             }
-        };
+        })
+    }
+
+    /// Agrees on TLS, if the endpoint wants that.
+    async fn agree(&self, to: &Endpoint, socket: Socket, offer: Offer) -> Result<Stream, Failure> {
         if !to.is_https() {
             return Ok(Stream::plain(socket));
         }
@@ -73,7 +138,7 @@ impl Dialer {
         let name = ServerName::try_from(to.host().to_owned());
         let name = name.map_err(|error| failed(io::Error::other(error)))?;
         let tls = self.tls().map_err(|error| failed(io::Error::other(error)))?;
-        Stream::secure(socket, Arc::clone(tls.config()), name).await.map_err(failed)
+        Stream::secure(socket, Arc::clone(tls.config(offer)), name).await.map_err(failed)
     }
 
     /// Connects to the first of `addresses` that lets us in.
@@ -119,7 +184,7 @@ mod tests {
 
         let endpoints = Endpoints::default();
         let number = endpoints.of(&format!("http://{closed}/").parse().unwrap());
-        let error = dialer.open(&endpoints.get(number)).await.unwrap_err();
+        let error = dialer.open(&endpoints.get(number), Offer::Http1).await.unwrap_err();
         let text = format!("connect: cannot connect to `{closed}`: connection refused");
         assert_eq!(error.to_string(), text);
     }

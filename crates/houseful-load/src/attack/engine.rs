@@ -15,7 +15,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use std::future::poll_fn;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -27,6 +27,7 @@ use super::client::Failure;
 use super::client::response::Answer;
 use super::dial::Dialer;
 use super::endpoint::Endpoints;
+use super::http2::{self, Http2};
 use super::supply::{Aim, Supply, Upcoming};
 use super::worker::{self, Worker};
 use super::{AttackError, CATCH_UP_MAX, Level, Options, Outcome, Targets};
@@ -57,7 +58,9 @@ pub(super) async fn run(
         let looked_up = dialer.look_up(&endpoint).await;
         looked_up.map_err(|failure| AttackError::Resolve(failure.to_string()))?;
     }
-    let engine = Rc::new(Engine::new(supply, endpoints, dialer, pacer, options));
+    let engine = Rc::new_cyclic(|this| {
+        Engine::new(Weak::clone(this), supply, endpoints, dialer, pacer, options)
+    });
     tokio::select! {
         () = engine.prepare() => {}
         () = told(&mut level) => {}
@@ -131,9 +134,11 @@ enum Block {
 }
 
 pub(super) struct Engine {
+    this: Weak<Engine>,
     supply: Supply,
     pub(super) endpoints: Endpoints,
     pub(super) dialer: Dialer,
+    pub(super) http2: Http2,
     schedule: RefCell<Schedule>,
     pub(super) options: Options,
     started: Cell<Instant>,
@@ -159,6 +164,7 @@ pub(super) struct Engine {
 
 impl Engine {
     fn new(
+        this: Weak<Engine>,
         supply: Supply,
         endpoints: Endpoints,
         dialer: Dialer,
@@ -166,9 +172,11 @@ impl Engine {
         options: Options,
     ) -> Engine {
         Engine {
+            this,
             supply,
             endpoints,
             dialer,
+            http2: Http2::new(&options),
             schedule: RefCell::new(Schedule::new(pacer)),
             options,
             started: Cell::new(Instant::now()),
@@ -198,6 +206,7 @@ impl Engine {
             poll_fn(|cx| self.supply.poll_read(cx, &self.endpoints)).await;
         }
         let first = self.options.connections_first.min(self.options.connections_max.get());
+        let first = first.min(self.options.requests_max.get());
         for number in 0..first {
             if let Upcoming::Ready(aim) = self.supply.upcoming(number as u64, &self.endpoints) {
                 self.warming.set(self.warming.get() + 1);
@@ -283,11 +292,37 @@ impl Engine {
     }
 
     fn is_full(&self) -> bool {
-        self.idle.borrow().is_empty() && !self.may_spawn()
+        if let Upcoming::Ready(aim) = self.upcoming()
+            && let Some(is_full) = http2::is_full(self, aim.endpoint)
+        {
+            return is_full;
+        }
+        self.idle.borrow().is_empty() && !self.may_spawn() && !http2::may_lend(self)
     }
 
     fn may_spawn(&self) -> bool {
-        self.workers.get() < self.options.connections_max.get()
+        self.may_work() && self.has_place()
+    }
+
+    /// Whether another request may be under way.
+    pub(super) fn may_work(&self) -> bool {
+        self.workers.get() < self.options.requests_max.get()
+    }
+
+    /// Whether another connection may be opened.
+    pub(super) fn has_place(&self) -> bool {
+        let owners = self.workers.get() - self.http2.sharing();
+        owners + self.http2.connections() < self.options.connections_max.get()
+    }
+
+    /// Has the main loop look again.
+    pub(super) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// For tasks that outlive the call.
+    pub(super) fn this(&self) -> Rc<Engine> {
+        self.this.upgrade().expect("the engine is alive while it is used")
     }
 
     /// Notes since when sending is blocked, and by what.
@@ -325,18 +360,21 @@ impl Engine {
     /// The worker used last whose connection leads to `endpoint`, else a new one, else one whose
     /// connection leads elsewhere.
     fn free_worker(self: &Rc<Engine>, endpoint: usize) -> Option<Rc<Worker>> {
+        if let Some(found) = http2::free_worker(self, endpoint) {
+            return found;
+        }
         let mut idle = self.idle.borrow_mut();
         if let Some(at) = idle.iter().rposition(|worker| worker.endpoint.get() == endpoint) {
             return Some(idle.remove(at));
         }
         if !self.may_spawn() {
-            return idle.pop();
+            return idle.pop().or_else(|| http2::lend(self));
         }
         drop(idle);
         Some(self.spawn(endpoint))
     }
 
-    fn spawn(self: &Rc<Engine>, endpoint: usize) -> Rc<Worker> {
+    pub(super) fn spawn(self: &Rc<Engine>, endpoint: usize) -> Rc<Worker> {
         let worker = self.add_worker(endpoint);
         // Detached: when the main loop returns, the runtime drops whoever is left.
         drop(tokio::task::spawn_local(worker::work(Rc::clone(self), Rc::clone(&worker))));
@@ -346,15 +384,14 @@ impl Engine {
     fn add_worker(&self, endpoint: usize) -> Rc<Worker> {
         let worker = Rc::new(Worker::new(endpoint));
         self.workers.set(self.workers.get() + 1);
-        self.count(|outcome| {
-            outcome.connections_peak = outcome.connections_peak.max(self.workers.get())
-        });
         worker
     }
 
     /// A worker has ended.
-    pub(super) fn retire(&self) {
+    pub(super) fn retire(&self, worker: &Worker) {
+        self.http2.leave(worker);
         self.workers.set(self.workers.get() - 1);
+        self.http2.has_room(self, None);
         // There may be room for another one now.
         self.wake.notify_one();
     }
@@ -377,8 +414,9 @@ impl Engine {
         let seq = self.schedule.borrow().sent();
         self.schedule.borrow_mut().advance();
         self.in_flight.set(self.in_flight.get() + 1);
-        let slip = taken - due;
+        let (slip, in_flight) = (taken - due, self.in_flight.get() as usize);
         self.count(|outcome| {
+            outcome.requests_peak = outcome.requests_peak.max(in_flight);
             outcome.requests += 1;
             outcome.slip_max = outcome.slip_max.max(slip);
             outcome.late += u64::from(slip > LATE);
@@ -413,6 +451,8 @@ impl Engine {
     fn outcome_now(&self) -> Outcome {
         Outcome {
             abandoned: self.in_flight.get(),
+            connections_opened: self.dialer.connections().opened(),
+            connections_peak: self.dialer.connections().peak(),
             at_limit: self.busy.at_limit(),
             elapsed: self.elapsed(),
             ..self.outcome.get()

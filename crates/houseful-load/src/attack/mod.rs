@@ -11,6 +11,13 @@
 //! in order; the wait is part of their latency, and [`Outcome::waited`] counts them. One thread,
 //! and memory that does not grow with the length of the attack.
 //!
+//! HTTP/2 where a server of https URLs chooses it ([`Options::http2`]), or without asking over http
+//! ([`Options::h2c`]): requests share one connection to a host, and another one when the streams
+//! that the server allows on it are in use. Then [`Options::requests_max`] bounds the requests under
+//! way and [`Options::connections_max`] the connections; over HTTP/1.1 the lower of them bounds both.
+//! A request that times out resets its stream and leaves the connection to the others. One that the
+//! server says it took no notice of is sent again.
+//!
 //! Unlike vegeta it resolves each host once, when it is first needed, and counts connections to all
 //! hosts together.
 
@@ -20,6 +27,7 @@ mod client;
 mod dial;
 mod endpoint;
 mod engine;
+mod http2;
 mod resolver;
 mod supply;
 mod tls;
@@ -69,18 +77,26 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// Whether connections are used again. Without, each request says `Connection: close`.
     pub keep_alive: bool,
+    /// The most requests under way at once: 1,000. Under
+    /// [`Rate::AsFastAsPossible`](crate::rate::Rate) so many always are, if connections allow.
+    pub requests_max: NonZeroUsize,
     /// The most connections open at once, to all hosts together: 1,000, which fits the usual
-    /// limit of 1,024 open files. Under [`Rate::AsFastAsPossible`](crate::rate::Rate) so many
-    /// requests are always under way.
+    /// limit of 1,024 open files. Over HTTP/1.1 each carries one request at a time.
     pub connections_max: NonZeroUsize,
-    /// So many connections are opened before the first request: none.
+    /// So many connections are opened before the first request: none. Over HTTP/2, one for each host
+    /// of so many targets.
     pub connections_first: usize,
-    /// The most connections kept open that have nothing to do: 10,000.
+    /// The most connections kept open that have nothing to do: 10,000; over HTTP/2, for each host.
     pub connections_idle_max: usize,
+    /// Whether servers of https URLs may choose HTTP/2: yes. Else they are offered HTTP/1.1 alone.
+    pub http2: bool,
+    /// Whether servers of http URLs are spoken to in HTTP/2, without being asked: no.
+    pub h2c: bool,
     /// How many redirects a request follows before that is an error: 10. `None` takes a redirect
     /// for the answer.
     pub redirects_max: Option<u32>,
-    /// Whether bodies are sent in chunks, so that the server does not know their length.
+    /// Whether bodies are sent in chunks, so that the server does not know their length. HTTP/2 has no
+    /// chunks: there only the length is left out.
     pub is_chunked: bool,
     /// Connect to this socket, whatever the URLs say.
     pub unix_socket: Option<PathBuf>,
@@ -105,9 +121,12 @@ impl Default for Options {
             name: String::new(),
             timeout: Some(Duration::from_secs(30)),
             keep_alive: true,
+            requests_max: NonZeroUsize::new(1_000).expect("1000 is not 0"),
             connections_max: NonZeroUsize::new(1_000).expect("1000 is not 0"),
             connections_first: 0,
             connections_idle_max: 10_000,
+            http2: true,
+            h2c: false,
             redirects_max: Some(10),
             is_chunked: false,
             unix_socket: None,
@@ -169,14 +188,18 @@ pub struct Outcome {
     pub late: u64,
     /// Requests that were under way when the attack was abandoned: they have no record.
     pub abandoned: u64,
-    /// Requests that left late because [`Options::connections_max`] were in use.
+    /// Requests that left late because [`Options::connections_max`] were in use, all streams of each,
+    /// or [`Options::requests_max`] under way.
     pub waited: u64,
-    /// Requests sent again on a fresh connection, because sending them on a kept one failed: the
-    /// server had closed it before it could have seen the whole request. Each has one record.
+    /// Requests sent again, because the server cannot have acted on them: it had closed the kept
+    /// connection before it could have seen the whole request, or said over HTTP/2 that it took no
+    /// notice (GOAWAY, REFUSED_STREAM). Each has one record.
     pub resent: u64,
+    /// The most requests under way at once.
+    pub requests_peak: usize,
     /// Connections opened in all.
     pub connections_opened: u64,
-    /// The most workers, each with at most one connection, at once.
+    /// The most connections open at once.
     pub connections_peak: usize,
     /// The greatest [`Record::slip`].
     pub slip_max: Duration,

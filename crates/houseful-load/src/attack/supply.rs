@@ -1,6 +1,6 @@
 //! Where the target of the next request comes from.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::Targets;
 use super::endpoint::Endpoints;
+use super::http2;
 use crate::targets::{ReadError, Target};
 
 /// So many targets are read ahead of the schedule.
@@ -17,6 +18,8 @@ const AHEAD_MAX: usize = 1_024;
 pub(super) struct Aim {
     pub(super) target: Target,
     pub(super) endpoint: usize,
+    /// Its head, once it is sent over HTTP/2.
+    pub(super) http2: OnceCell<http2::Head>,
 }
 
 /// What there is to send next.
@@ -125,5 +128,5 @@ impl Lazy {
 /// A target with the number of its endpoint.
 pub(super) fn aim(target: Target, endpoints: &Endpoints) -> Rc<Aim> {
     let endpoint = endpoints.of(&target.url);
-    Rc::new(Aim { target, endpoint })
+    Rc::new(Aim { target, endpoint, http2: OnceCell::new() })
 }

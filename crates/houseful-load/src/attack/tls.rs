@@ -9,9 +9,16 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-/// The TLS of an attack; made once, shared by its connections. HTTP/1.1 is what it offers.
+use super::dial::Offer;
+
+/// The TLS of an attack; made once, shared by its connections.
 #[derive(Debug, Clone)]
-pub struct Tls(Arc<ClientConfig>);
+pub struct Tls {
+    /// Offers HTTP/1.1 alone.
+    http1: Arc<ClientConfig>,
+    /// Offers HTTP/2 first.
+    http2: Arc<ClientConfig>,
+}
 
 /// What TLS is made of. The default trusts whom the system trusts.
 #[derive(Debug, Clone, Default)]
@@ -81,11 +88,16 @@ impl Tls {
             }
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Tls(Arc::new(config)))
+        let http1 = Arc::new(config.clone());
+        config.alpn_protocols.insert(0, b"h2".to_vec());
+        Ok(Tls { http1, http2: Arc::new(config) })
     }
 
-    pub(super) fn config(&self) -> &Arc<ClientConfig> {
-        &self.0
+    pub(super) fn config(&self, offer: Offer) -> &Arc<ClientConfig> {
+        match offer {
+            Offer::Http1 => &self.http1,
+            Offer::Http2 => &self.http2,
+        }
     }
 }
 

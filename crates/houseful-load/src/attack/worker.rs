@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use super::Options;
 use super::client::Failure;
 use super::client::connection::Connection;
 use super::client::request::{append_chunked, append_head};
 use super::client::response::{Decoder, Keep};
+use super::dial::Offer;
 use super::engine::{Engine, Job};
+use super::http2::{self, Carried, Share};
 use super::supply::{Aim, aim as aim_at};
 use crate::targets::{Target, UrlError};
 
@@ -24,17 +27,33 @@ pub(super) struct Worker {
     wake: Notify,
     /// Which endpoint its connection leads to.
     pub(super) endpoint: Cell<usize>,
+    pub(super) share: Share,
 }
 
 impl Worker {
     pub(super) fn new(endpoint: usize) -> Worker {
-        Worker { job: RefCell::new(None), wake: Notify::new(), endpoint: Cell::new(endpoint) }
+        Worker {
+            job: RefCell::new(None),
+            wake: Notify::new(),
+            endpoint: Cell::new(endpoint),
+            share: Share::default(),
+        }
     }
 
     /// Wakes the worker with a job, or with none.
     pub(super) fn give(&self, job: Option<Job>) {
         *self.job.borrow_mut() = job;
         self.wake.notify_one();
+    }
+
+    /// Waits until the worker is woken.
+    pub(super) async fn given(&self) {
+        self.wake.notified().await;
+    }
+
+    /// The job that it was given, if it still has it.
+    pub(super) fn take_job(&self) -> Option<Job> {
+        self.job.take()
     }
 }
 
@@ -67,16 +86,15 @@ pub(super) async fn work(engine: Rc<Engine>, worker: Rc<Worker>) {
 /// As [`work`], for a worker that opens a connection before it has a job.
 pub(super) async fn warm_up(engine: Rc<Engine>, worker: Rc<Worker>) {
     let mut tools = Tools::new(&engine);
-    let opened = open(&engine, worker.endpoint.get(), &worker);
+    let opened = open_first(&engine, &worker);
     tools.connection = match engine.options.timeout {
-        None => opened.await.ok(),
-        Some(timeout) => tokio::time::timeout(timeout, opened).await.ok().and_then(Result::ok),
+        None => opened.await.ok().flatten(),
+        Some(timeout) => {
+            tokio::time::timeout(timeout, opened).await.ok().and_then(Result::ok).flatten()
+        }
     };
     engine.is_warm();
-    let first = match &mut tools.connection {
-        Some(open) => wait_for_job(&engine, &worker, open).await,
-        None => None,
-    };
+    let first = rest(&engine, &worker, &mut tools).await;
     work_on(engine, worker, tools, first).await;
 }
 
@@ -90,13 +108,19 @@ async fn work_on(engine: Rc<Engine>, worker: Rc<Worker>, mut tools: Tools, first
         }
         next = match engine.take_waiting() {
             Some(job) => Some(job),
-            None => match &mut tools.connection {
-                Some(open) => wait_for_job(&engine, &worker, open).await,
-                None => None,
-            },
+            None => rest(&engine, &worker, &mut tools).await,
         };
     }
-    engine.retire();
+    engine.retire(&worker);
+}
+
+/// Waits idle for the next job; `None` when the worker is of no use without a connection.
+async fn rest(engine: &Engine, worker: &Rc<Worker>, tools: &mut Tools) -> Option<Job> {
+    match &mut tools.connection {
+        Some(open) => wait_for_job(engine, worker, open).await,
+        None if http2::shares(worker) => Some(http2::wait_for_job(engine, worker).await),
+        None => None,
+    }
 }
 
 /// Has one job answered in time, or says why not.
@@ -110,7 +134,8 @@ async fn perform(
         return answer(engine, job, worker, tools).await;
     };
     if job.queued >= timeout {
-        let connections_max = engine.options.connections_max;
+        let Options { connections_max, requests_max, .. } = engine.options;
+        let connections_max = connections_max.min(requests_max);
         return Err(Failure::NoneFree { connections_max, timeout });
     }
     let answer = answer(engine, job, worker, tools);
@@ -179,8 +204,17 @@ async fn exchange(
     worker: &Worker,
     tools: &mut Tools,
 ) -> Result<(), Failure> {
-    let Aim { target, endpoint } = aim;
+    let Aim { target, endpoint, .. } = aim;
     let Tools { connection, request, decoder } = tools;
+    let mut opened = None;
+    if let Some(host) = engine.http2.host(*endpoint, &engine.endpoints) {
+        *connection = None;
+        match http2::exchange(engine, &host, worker, aim, seq, decoder).await? {
+            Carried::Here => return Ok(()),
+            Carried::ByHttp1(stream) => opened = stream.map(Connection::new),
+        }
+    }
+    engine.http2.leave(worker);
     request.clear();
     append_head(request, target, seq, &engine.options);
     let rest: &[u8] = if engine.options.is_chunked {
@@ -200,7 +234,7 @@ async fn exchange(
     let is_fresh = kept.is_none();
     let mut connected = match kept {
         Some(kept) => kept,
-        None => open(engine, *endpoint, worker).await?,
+        None => open(engine, *endpoint, worker, opened).await?,
     };
     decoder.begin(&target.method);
     let mut exchanged = connected.exchange([request, rest], decoder).await;
@@ -208,7 +242,7 @@ async fn exchange(
         // The server had closed the connection before it had the whole request, so it cannot
         // have acted on it. Had it been sent, it might: then it is not sent again.
         engine.count(|outcome| outcome.resent += 1);
-        connected = open(engine, *endpoint, worker).await?;
+        connected = open(engine, *endpoint, worker, None).await?;
         decoder.begin(&target.method);
         exchanged = connected.exchange([request, rest], decoder).await;
     }
@@ -219,12 +253,35 @@ async fn exchange(
     Ok(())
 }
 
-async fn open(engine: &Engine, endpoint: usize, worker: &Worker) -> Result<Connection, Failure> {
-    let to = engine.endpoints.get(endpoint);
-    let connection = Connection::new(engine.dialer.open(&to).await?);
+/// Opens a connection to the endpoint, unless that was `done` to find out what it speaks.
+async fn open(
+    engine: &Engine,
+    endpoint: usize,
+    worker: &Worker,
+    done: Option<Connection>,
+) -> Result<Connection, Failure> {
+    let connection = match done {
+        Some(connection) => connection,
+        None => {
+            let to = engine.endpoints.get(endpoint);
+            Connection::new(engine.dialer.open(&to, Offer::Http1).await?)
+        }
+    };
     worker.endpoint.set(endpoint);
-    engine.count(|outcome| outcome.connections_opened += 1);
     Ok(connection)
+}
+
+/// Opens the connection that a worker is to have before its first job; `None` if it shares one.
+async fn open_first(engine: &Engine, worker: &Worker) -> Result<Option<Connection>, Failure> {
+    let endpoint = worker.endpoint.get();
+    let mut opened = None;
+    if let Some(host) = engine.http2.host(endpoint, &engine.endpoints) {
+        match http2::warm_up(engine, &host, worker).await? {
+            Carried::Here => return Ok(None),
+            Carried::ByHttp1(stream) => opened = stream.map(Connection::new),
+        }
+    }
+    open(engine, endpoint, worker, opened).await.map(Some)
 }
 
 /// Waits idle for the main loop's next job; `None` when the server closes the connection first.

@@ -8,9 +8,10 @@ pub(super) mod stream;
 use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
+use std::rc::Rc;
 use std::time::Duration;
 
-use crate::attack::CATCH_UP_MAX;
+use crate::attack::{CATCH_UP_MAX, http2};
 use crate::duration::Go;
 use crate::results::Cause;
 use crate::targets::UrlError;
@@ -35,6 +36,9 @@ pub(super) enum Failure {
     Send(io::Error),
     Read(io::Error),
     Answer(Fault),
+    Http2(http2::Fault),
+    /// One of several requests that waited for the same connection.
+    Shared(Rc<Failure>),
     /// More redirects than this.
     Redirects(u32),
     /// A redirect that leads nowhere.
@@ -61,6 +65,8 @@ impl Failure {
             Failure::Send(_) | Failure::Read(_) => Cause::Reset,
             Failure::Answer(Fault::Missing | Fault::Cut) => Cause::ClosedEarly,
             Failure::Answer(_) => Cause::Protocol,
+            Failure::Http2(fault) => fault.cause(),
+            Failure::Shared(failure) => failure.cause(),
             Failure::Timeout(_) => Cause::Timeout,
             Failure::NoneFree { .. } | Failure::Late => Cause::Unsent,
         }
@@ -69,8 +75,13 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Failure::Shared(failure) = self {
+            return failure.fmt(f);
+        }
         write!(f, "{}: ", self.cause())?;
         match self {
+            Failure::Shared(_) => Ok(()),
+            Failure::Http2(fault) => fault.fmt(f),
             Failure::Resolve { host, source } => {
                 write!(f, "cannot resolve `{host}`: {source}")
             }

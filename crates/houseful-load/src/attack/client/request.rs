@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::attack::Options;
 use crate::targets::Target;
 
-const USER_AGENT: &str = concat!("houseful-load/", env!("CARGO_PKG_VERSION"));
+pub(in crate::attack) const USER_AGENT: &str = concat!("houseful-load/", env!("CARGO_PKG_VERSION"));
 
 /// Appends the head of request number `seq`.
 ///
@@ -57,7 +57,7 @@ pub(in crate::attack) fn append_chunked(out: &mut Vec<u8>, body: &[u8]) {
     }
 }
 
-fn is_ours(key: &str) -> bool {
+pub(in crate::attack) fn is_ours(key: &str) -> bool {
     ["Content-Length", "Transfer-Encoding", "Trailer", "X-Vegeta-Seq"]
         .iter()
         .any(|ours| key.eq_ignore_ascii_case(ours))

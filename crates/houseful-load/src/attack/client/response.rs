@@ -88,6 +88,10 @@ impl Decoder {
         }
     }
 
+    pub(in crate::attack) fn keep(&self) -> Keep {
+        self.keep
+    }
+
     /// Forgets the answer and awaits that to a request with this method.
     pub(in crate::attack) fn begin(&mut self, method: &str) {
         self.is_head_request = method == "HEAD";
@@ -331,7 +335,7 @@ fn fill(map: &mut HeaderMap, headers: &[httparse::Header<'_>]) {
 }
 
 /// `content-TYPE` as `Content-Type`, as Go keeps header names.
-fn canonical(name: &str) -> String {
+pub(in crate::attack) fn canonical(name: &str) -> String {
     let mut begins = true;
     let cased = name.chars().map(|c| {
         let cased = if begins { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };

@@ -5,11 +5,14 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
+
+use crate::attack::dial::Counted;
 
 /// What carries bytes.
 #[derive(Debug)]
@@ -37,6 +40,20 @@ impl Socket {
         match self {
             Socket::Tcp(tcp) => tcp.ready(interest).await,
             Socket::Unix(unix) => unix.ready(interest).await,
+        }
+    }
+
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(tcp) => tcp.poll_read_ready(cx),
+            Socket::Unix(unix) => unix.poll_read_ready(cx),
+        }
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(tcp) => tcp.poll_write_ready(cx),
+            Socket::Unix(unix) => unix.poll_write_ready(cx),
         }
     }
 
@@ -74,11 +91,22 @@ impl Write for Now<'_> {
 pub(in crate::attack) struct Stream {
     socket: Socket,
     tls: Option<Box<ClientConnection>>,
+    _counted: Option<Counted>,
 }
 
 impl Stream {
     pub(in crate::attack) fn plain(socket: Socket) -> Stream {
-        Stream { socket, tls: None }
+        Stream { socket, tls: None, _counted: None }
+    }
+
+    /// The same, counted as long as it is open.
+    pub(in crate::attack) fn counted(self, counted: Counted) -> Stream {
+        Stream { _counted: Some(counted), ..self }
+    }
+
+    /// Whether the server chose HTTP/2.
+    pub(in crate::attack) fn is_http2(&self) -> bool {
+        self.tls.as_ref().is_some_and(|session| session.alpn_protocol() == Some(b"h2"))
     }
 
     /// Agrees on TLS with the server.
@@ -114,12 +142,12 @@ impl Stream {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Stream { socket, tls: Some(Box::new(session)) })
+        Ok(Stream { socket, tls: Some(Box::new(session)), _counted: None })
     }
 
     /// Reads what is there; 0 at the end.
     pub(in crate::attack) fn try_read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let Stream { socket, tls } = self;
+        let Stream { socket, tls, .. } = self;
         let Some(session) = tls else {
             return socket.try_read(to);
         };
@@ -157,7 +185,7 @@ impl Stream {
 
     /// Writes what is pending.
     pub(in crate::attack) fn try_flush(&mut self) -> io::Result<()> {
-        let Stream { socket, tls } = self;
+        let Stream { socket, tls, .. } = self;
         if let Some(session) = tls {
             while session.wants_write() {
                 session.write_tls(&mut Now(socket))?;
@@ -168,6 +196,16 @@ impl Stream {
 
     pub(in crate::attack) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         self.socket.ready(interest).await
+    }
+
+    /// Ready when [`Stream::try_read`] is worth trying again.
+    pub(in crate::attack) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_read_ready(cx)
+    }
+
+    /// Ready when [`Stream::try_write`] is worth trying again.
+    pub(in crate::attack) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_write_ready(cx)
     }
 
     /// Waits for bytes; 0 at the end.

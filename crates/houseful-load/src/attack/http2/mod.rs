@@ -1,0 +1,318 @@
+//! HTTP/2: many requests at once on few connections.
+//!
+//! ```text
+//! worker ─▶ host: is a stream free? ── yes ─▶ slot ─▶ exchange ─▶ connection ─▶ server
+//!   ▲                └── no: wait in line, and open a connection if there may be another
+//!   └── HTTP/1.1, when the server prefers it ─────────┘
+//! ```
+//!
+//! Which hosts speak it: those of https URLs that choose it when TLS is agreed on (ALPN), unless
+//! [`Options::http2`] is off; and with [`Options::h2c`] those of http URLs, which are not asked. Until
+//! the first connection to a host has told, its requests wait for it: one says for all.
+//!
+//! A worker carries one request at a time here, too, but owns no connection: it takes a *slot*, the
+//! right to one stream. A host has one connection, and another one when the streams that the server
+//! allows (`SETTINGS_MAX_CONCURRENT_STREAMS`) are in use, as far as [`Options::connections_max`] go;
+//! without keep-alive one for each request. Nothing is sent before the server's settings have come,
+//! so its limit holds from the first request on. Slots go to requests in the order in which they
+//! ask.
+//!
+//! Frames, HPACK and windows are those of the library h2.
+
+mod answer;
+mod connection;
+mod fault;
+mod head;
+mod host;
+mod io;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+pub(super) use fault::Fault;
+pub(super) use head::Head;
+pub(super) use host::Host;
+use host::{Slot, Turn};
+
+use super::Options;
+use super::client::Failure;
+use super::client::response::Decoder;
+use super::client::stream::Stream;
+use super::endpoint::Endpoints;
+use super::engine::{Engine, Job};
+use super::supply::Aim;
+use super::worker::Worker;
+use connection::Trouble;
+
+/// So often is a request sent again whose connection had gone before the server could take it up. A
+/// server that refuses it in so many words is asked once more.
+const RESENT_MAX: u32 = 4;
+
+/// How a request was, or is to be, carried.
+pub(super) enum Carried {
+    /// It is answered.
+    Here,
+    /// Its server speaks HTTP/1.1; perhaps a connection to it was opened to find out.
+    ByHttp1(Option<Stream>),
+}
+
+/// The hosts of an attack that speak HTTP/2, or may.
+pub(super) struct Http2 {
+    over_tls: bool,
+    in_clear: bool,
+    /// By the number of their endpoint; `None` for those that speak HTTP/1.1.
+    hosts: RefCell<Vec<Option<Rc<Host>>>>,
+    /// Workers without a connection of their own: of all, and of those with nothing to do.
+    sharing: Cell<usize>,
+    idle: RefCell<Vec<Rc<Worker>>>,
+    /// Connections that are open, or being opened.
+    connections: Cell<usize>,
+    /// Of them those that are being closed to make room for others.
+    making_room: Cell<usize>,
+}
+
+/// What a worker knows of HTTP/2.
+#[derive(Default)]
+pub(super) struct Share {
+    /// Whether it owns no connection.
+    shares: Cell<bool>,
+    /// The stream that its next request may have.
+    slot: RefCell<Option<Slot>>,
+}
+
+impl Http2 {
+    pub(super) fn new(options: &Options) -> Http2 {
+        Http2 {
+            over_tls: options.http2,
+            in_clear: options.h2c,
+            hosts: RefCell::new(Vec::new()),
+            sharing: Cell::new(0),
+            idle: RefCell::new(Vec::new()),
+            connections: Cell::new(0),
+            making_room: Cell::new(0),
+        }
+    }
+
+    /// The host at an endpoint; `None` if HTTP/1.1 is spoken there.
+    pub(super) fn host(&self, endpoint: usize, endpoints: &Endpoints) -> Option<Rc<Host>> {
+        let mut hosts = self.hosts.borrow_mut();
+        while hosts.len() <= endpoint {
+            let number = hosts.len();
+            let host = match endpoints.get(number).is_https() {
+                true if self.over_tls => Some(Host::new(number, false)),
+                false if self.in_clear => Some(Host::new(number, true)),
+                _ => None,
+            };
+            hosts.push(host.map(Rc::new));
+        }
+        hosts[endpoint].clone()
+    }
+
+    /// As [`Http2::host`], once it is known.
+    fn known(&self, endpoint: usize, endpoints: &Endpoints) -> Option<Rc<Host>> {
+        self.host(endpoint, endpoints).filter(|host| host.is_known())
+    }
+
+    /// The host at this endpoint has chosen HTTP/1.1.
+    fn forget(&self, endpoint: usize) {
+        self.hosts.borrow_mut()[endpoint] = None;
+    }
+
+    /// How many workers own no connection.
+    pub(super) fn sharing(&self) -> usize {
+        self.sharing.get()
+    }
+
+    /// How many connections are open, or being opened.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.get()
+    }
+
+    fn count(&self, more: isize) {
+        self.connections.set(self.connections.get().saturating_add_signed(more));
+    }
+
+    fn join(&self, worker: &Worker) {
+        if !worker.share.shares.replace(true) {
+            self.sharing.set(self.sharing.get() + 1);
+        }
+    }
+
+    /// The worker is to own a connection, or ends.
+    pub(super) fn leave(&self, worker: &Worker) {
+        if worker.share.shares.replace(false) {
+            self.sharing.set(self.sharing.get() - 1);
+        }
+    }
+
+    /// A connection may be opened now that could not before, by others than `host`.
+    pub(super) fn has_room(&self, engine: &Engine, host: Option<&Host>) {
+        if self.connections.get() > 0 || self.sharing.get() > 0 {
+            self.others(host).iter().for_each(|other| other.tend(engine));
+        }
+    }
+
+    /// All hosts but this one.
+    fn others(&self, host: Option<&Host>) -> Vec<Rc<Host>> {
+        let hosts = self.hosts.borrow();
+        let others = hosts.iter().flatten();
+        let others =
+            others.filter(|other| host.is_none_or(|host| !std::ptr::eq(Rc::as_ptr(other), host)));
+        others.cloned().collect()
+    }
+
+    /// Whether there is room for another connection of `host`. If there is none, one to elsewhere
+    /// that has nothing to do is closed, and there will be soon.
+    fn make_room(&self, engine: &Engine, host: Option<&Host>) -> bool {
+        if !engine.has_place()
+            && self.making_room.get() == 0
+            && self.others(host).iter().any(|other| other.close_idle())
+        {
+            self.making_room.set(1);
+        }
+        engine.has_place()
+    }
+
+    /// Whether there is room, or soon will be.
+    fn may_make_room(&self, engine: &Engine, host: Option<&Host>) -> bool {
+        engine.has_place()
+            || self.making_room.get() > 0
+            || self.others(host).iter().any(|other| other.has_idle())
+    }
+}
+
+/// Whether no worker could be given a request for this endpoint; `None` if that is no question of
+/// HTTP/2.
+pub(super) fn is_full(engine: &Engine, endpoint: usize) -> Option<bool> {
+    let host = engine.http2.known(endpoint, &engine.endpoints)?;
+    Some(!(may_carry(engine, &host) && has_worker(engine)))
+}
+
+fn may_carry(engine: &Engine, host: &Host) -> bool {
+    host.has_free() || host.is_opening() || may_open(engine, host)
+}
+
+fn may_open(engine: &Engine, host: &Host) -> bool {
+    // A worker that owns an idle connection gives it up.
+    engine.http2.may_make_room(engine, Some(host)) || !engine.idle.borrow().is_empty()
+}
+
+fn has_worker(engine: &Engine) -> bool {
+    !engine.http2.idle.borrow().is_empty() || engine.may_work() || !engine.idle.borrow().is_empty()
+}
+
+/// A worker for a request to this endpoint, with the stream for it if one is free; `None` inside if
+/// there is none, outside if that is no question of HTTP/2.
+pub(super) fn free_worker(engine: &Rc<Engine>, endpoint: usize) -> Option<Option<Rc<Worker>>> {
+    let host = engine.http2.known(endpoint, &engine.endpoints)?;
+    if !(may_carry(engine, &host) && has_worker(engine)) {
+        return Some(None);
+    }
+    let needs_place = !host.has_free() && !host.is_opening();
+    let takes_over = needs_place && !engine.http2.may_make_room(engine, Some(&host));
+    let idle = || engine.http2.idle.borrow_mut().pop();
+    let worker = if takes_over { None } else { idle() };
+    let worker = match worker {
+        Some(worker) => worker,
+        None if engine.may_work() && !takes_over => engine.spawn(endpoint),
+        None => engine.idle.borrow_mut().pop()?,
+    };
+    engine.http2.join(&worker);
+    *worker.share.slot.borrow_mut() = host.slot();
+    Some(Some(worker))
+}
+
+/// Whether an idle worker that owns no connection may open one over HTTP/1.1.
+pub(super) fn may_lend(engine: &Engine) -> bool {
+    engine.has_place() && !engine.http2.idle.borrow().is_empty()
+}
+
+/// That worker. If only room is missing, it is made.
+pub(super) fn lend(engine: &Engine) -> Option<Rc<Worker>> {
+    if engine.http2.make_room(engine, None) { engine.http2.idle.borrow_mut().pop() } else { None }
+}
+
+/// Has a request answered, over HTTP/2 if that is what its server speaks.
+pub(super) async fn exchange(
+    engine: &Engine,
+    host: &Rc<Host>,
+    worker: &Worker,
+    aim: &Aim,
+    seq: u64,
+    decoder: &mut Decoder,
+) -> Result<Carried, Failure> {
+    if host.is_known() {
+        engine.http2.join(worker);
+    }
+    let mut sent = 0;
+    loop {
+        let given = worker.share.slot.borrow_mut().take();
+        let turn = match given.filter(|slot| slot.is_of(host)) {
+            Some(slot) => Turn::Go(slot),
+            None => host.turn(engine).await,
+        };
+        let slot = match turn {
+            Turn::Go(slot) => slot,
+            Turn::Failed(failure) => return Err(Failure::Shared(failure)),
+            Turn::Http1(stream) => return Ok(Carried::ByHttp1(stream)),
+        };
+        engine.http2.join(worker);
+        worker.endpoint.set(aim.endpoint);
+        let head = aim.http2.get_or_init(|| Head::new(&aim.target, &engine.options));
+        let request = head.request(seq).map_err(Failure::Http2)?;
+        let keep = decoder.keep();
+        decoder.begin(&aim.target.method);
+        sent += 1;
+        let exchanged = slot.exchange(request, &aim.target.body, keep, decoder.answer()).await;
+        let (failure, is_again) = match exchanged {
+            Ok(()) => return Ok(Carried::Here),
+            Err(Trouble::Gone(failure)) if sent <= RESENT_MAX => {
+                drop(failure);
+                continue;
+            }
+            Err(Trouble::Gone(failure) | Trouble::Unseen(failure)) => (failure, sent <= RESENT_MAX),
+            Err(Trouble::Refused(failure)) => (failure, sent == 1),
+            Err(Trouble::Failed(failure)) => (failure, false),
+        };
+        if !is_again {
+            return Err(failure);
+        }
+        if sent == 1 {
+            engine.count(|outcome| outcome.resent += 1);
+        }
+    }
+}
+
+/// Opens a connection to the host before there is a request for it.
+pub(super) async fn warm_up(
+    engine: &Engine,
+    host: &Rc<Host>,
+    worker: &Worker,
+) -> Result<Carried, Failure> {
+    match host.turn(engine).await {
+        Turn::Go(_) => {
+            engine.http2.join(worker);
+            Ok(Carried::Here)
+        }
+        Turn::Failed(failure) => Err(Failure::Shared(failure)),
+        Turn::Http1(stream) => Ok(Carried::ByHttp1(stream)),
+    }
+}
+
+/// Whether a worker owns no connection, and so has none to lose.
+pub(super) fn shares(worker: &Worker) -> bool {
+    worker.share.shares.get()
+}
+
+/// Waits idle for the main loop's next job.
+pub(super) async fn wait_for_job(engine: &Engine, worker: &Rc<Worker>) -> Job {
+    engine.http2.idle.borrow_mut().push(Rc::clone(worker));
+    engine.note_block();
+    loop {
+        worker.given().await;
+        // A wake-up without a job is left over from a job that was taken without it.
+        if let Some(job) = worker.take_job() {
+            return job;
+        }
+    }
+}

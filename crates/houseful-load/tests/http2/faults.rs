@@ -1,0 +1,279 @@
+//! What goes wrong, and what becomes of the requests.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::Reason;
+use houseful_load::attack::Options;
+
+use super::http2_server::{Close, Http2Server, Reply, Setup};
+use super::{attack, errors, get, h2c, targets};
+
+#[test]
+fn a_timeout_resets_the_stream_and_leaves_the_connection() {
+    let server = Http2Server::start(Setup::default(), |seen| match seen.seq() % 2 {
+        0 => Reply::after(30_000),
+        _ => Reply::status(200),
+    });
+    let timeout = Some(Duration::from_millis(200));
+    let (records, outcome) = attack(get(&server), "40", 500, &Options { timeout, ..h2c() });
+    assert_eq!(errors(&records), ["", "timeout: no answer within 200ms"]);
+    for record in records.iter().filter(|record| record.code == 0) {
+        assert!(record.latency >= Duration::from_millis(200), "{record:?}");
+    }
+    assert_eq!((server.connections(), outcome.connections_opened), (1, 1));
+    // The last one's is on its way when the attack ends.
+    let resets = server.resets();
+    assert!((9..=10).contains(&resets["CANCEL"]), "{resets:?}");
+}
+
+#[test]
+fn answers_that_come_too_late_do_no_harm_however_many() {
+    let server = Http2Server::start(Setup::default(), |seen| match seen.seq() % 10 {
+        0 => Reply::status(200),
+        _ => Reply { body: Bytes::from_static(&[b'x'; 1_000]), ..Reply::after(60) },
+    });
+    let timeout = Some(Duration::from_millis(60));
+    let (records, outcome) = attack(get(&server), "2000", 1_000, &Options { timeout, ..h2c() });
+    assert_eq!((records.len(), outcome.connections_opened), (2_000, 1));
+    let mut errors = errors(&records);
+    errors.retain(|error| !error.is_empty());
+    assert_eq!(errors, ["timeout: no answer within 60ms"]);
+}
+
+#[test]
+fn a_refused_stream_is_sent_again_once() {
+    let refused = AtomicUsize::new(0);
+    let refuse = Reply { reset: Some((Reason::REFUSED_STREAM, false)), ..Reply::default() };
+    let once = refuse.clone();
+    let server = Http2Server::start(Setup::default(), move |seen| {
+        let is_first =
+            refused.fetch_max(seen.seq() as usize + 1, Ordering::SeqCst) as u64 <= seen.seq();
+        if is_first { once.clone() } else { Reply::status(200) }
+    });
+    let (records, outcome) = attack(get(&server), "20", 500, &h2c());
+    assert_eq!((errors(&records), records.len(), server.seen().len()), (vec![""], 10, 20));
+    assert_eq!((outcome.resent, server.connections()), (10, 1));
+
+    let server = Http2Server::start(Setup::default(), move |_| refuse.clone());
+    let (records, outcome) = attack(get(&server), "20", 500, &h2c());
+    assert_eq!(errors(&records), ["reset: the server reset the stream: REFUSED_STREAM"]);
+    assert_eq!((records.len(), server.seen().len(), outcome.resent), (10, 20, 10));
+}
+
+#[test]
+fn a_stream_that_was_reset_is_named_with_its_code_and_not_sent_again() {
+    for is_midway in [false, true] {
+        let server = Http2Server::start(Setup::default(), move |_| Reply {
+            body: Bytes::from_static(b"half"),
+            reset: Some((Reason::ENHANCE_YOUR_CALM, is_midway)),
+            ..Reply::status(200)
+        });
+        let (records, outcome) = attack(get(&server), "20", 500, &h2c());
+        assert_eq!(errors(&records), ["reset: the server reset the stream: ENHANCE_YOUR_CALM"]);
+        assert_eq!((server.seen().len(), outcome.resent, server.connections()), (10, 0, 1));
+    }
+}
+
+#[test]
+fn a_server_that_goes_away_finishes_and_is_connected_to_again() {
+    let server = Http2Server::start(Setup::default(), |seen| Reply {
+        goes_away: seen.seq() % 10 == 5,
+        ..Reply::after(30)
+    });
+    let (records, outcome) = attack(get(&server), "100", 1_000, &h2c());
+    assert_eq!((errors(&records), records.len(), server.seen().len()), (vec![""], 100, 100));
+    assert!((9..=11).contains(&server.connections()), "{}", server.connections());
+    assert_eq!(outcome.connections_opened as usize, server.connections());
+}
+
+#[test]
+fn an_idle_connection_that_was_closed_is_no_error() {
+    let server = Http2Server::start(Setup::default(), |_| Reply {
+        closes: Some(Close::After),
+        ..Reply::status(200)
+    });
+    let (records, outcome) = attack(get(&server), "10", 1_000, &h2c());
+    assert_eq!((errors(&records), server.seen().len()), (vec![""], 10));
+    assert_eq!((server.connections(), outcome.connections_peak), (10, 1));
+}
+
+#[test]
+fn a_connection_that_closes_in_the_middle_is_closed_early() {
+    let server = Http2Server::start(Setup::default(), |_| Reply {
+        closes: Some(Close::Before),
+        ..Reply::after(30)
+    });
+    let (records, outcome) = attack(get(&server), "10", 500, &h2c());
+    assert_eq!(
+        errors(&records),
+        ["closed early: the server closed the connection without an answer"]
+    );
+    assert_eq!((server.seen().len(), outcome.resent), (5, 0), "it may have acted on them");
+}
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let len = (payload.len() as u32).to_be_bytes();
+    [&len[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+const SETTINGS: u8 = 4;
+const PUSH_PROMISE: u8 = 5;
+const GOAWAY: u8 = 7;
+const HEADERS: u8 = 1;
+const END_STREAM_AND_HEADERS: u8 = 5;
+
+/// Reads frames until one of this type; its stream and payload.
+fn read_until(tcp: &mut TcpStream, kind: u8) -> Option<(u32, Vec<u8>)> {
+    loop {
+        let mut head = [0; 9];
+        tcp.read_exact(&mut head).ok()?;
+        let len = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let mut payload = vec![0; len];
+        tcp.read_exact(&mut payload).ok()?;
+        if head[3] == kind {
+            return Some((u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload));
+        }
+    }
+}
+
+/// A server that speaks frames by hand, and its URL. `serve` gets each connection and its number,
+/// from 0, once both sides have said their settings.
+fn by_hand(serve: impl Fn(usize, &mut TcpStream) + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serve = std::sync::Arc::new(serve);
+    thread::spawn(move || {
+        for (number, tcp) in listener.incoming().enumerate() {
+            let (mut tcp, serve) = (tcp.unwrap(), std::sync::Arc::clone(&serve));
+            thread::spawn(move || {
+                tcp.read_exact(&mut [0; 24]).unwrap();
+                let (_, settings) = read_until(&mut tcp, SETTINGS).unwrap();
+                // ENABLE_PUSH is 0.
+                assert!(settings.chunks(6).any(|setting| setting == [0, 2, 0, 0, 0, 0]));
+                tcp.write_all(&frame(SETTINGS, 0, 0, &[])).unwrap();
+                tcp.write_all(&frame(SETTINGS, 1, 0, &[])).unwrap();
+                serve(number, &mut tcp);
+            });
+        }
+    });
+    url
+}
+
+fn answer(tcp: &mut TcpStream, stream: u32) {
+    // 0x88 is `:status: 200`.
+    tcp.write_all(&frame(HEADERS, END_STREAM_AND_HEADERS, stream, &[0x88])).unwrap();
+}
+
+#[test]
+fn what_goaway_says_was_not_looked_at_is_sent_again() {
+    let url = by_hand(|number, tcp| {
+        let mut streams = Vec::new();
+        while let Some((stream, _)) = read_until(tcp, HEADERS) {
+            streams.push(stream);
+            if number > 0 {
+                answer(tcp, stream);
+            } else if streams.len() == 3 {
+                // The first was looked at, and is answered still.
+                let last = streams[0].to_be_bytes();
+                tcp.write_all(&frame(GOAWAY, 0, 0, &[last, [0; 4]].concat())).unwrap();
+                answer(tcp, streams[0]);
+                return;
+            }
+        }
+    });
+    let (records, outcome) = attack(targets(&format!("GET {url}/")), "100", 100, &h2c());
+    assert_eq!((errors(&records), records.len()), (vec![""], 10));
+    assert_eq!((outcome.resent, outcome.connections_opened), (2, 2), "{outcome:?}");
+}
+
+#[test]
+fn a_server_that_always_goes_away_is_not_asked_for_ever() {
+    let url = by_hand(|_, tcp| {
+        read_until(tcp, HEADERS);
+        tcp.write_all(&frame(GOAWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 11])).unwrap();
+    });
+    let (records, outcome) = attack(targets(&format!("GET {url}/")), "1", 1_000, &h2c());
+    assert_eq!(errors(&records), ["reset: the server ended the connection: ENHANCE_YOUR_CALM"]);
+    assert_eq!((outcome.connections_opened, outcome.resent), (5, 1));
+}
+
+#[test]
+fn a_push_is_against_the_rules() {
+    let url = by_hand(|_, tcp| {
+        let (stream, _) = read_until(tcp, HEADERS).unwrap();
+        let promise = frame(PUSH_PROMISE, 4, stream, &[0, 0, 0, 2, 0x82, 0x84, 0x86]);
+        tcp.write_all(&promise).unwrap();
+        read_until(tcp, GOAWAY);
+    });
+    let (records, _) = attack(targets(&format!("GET {url}/")), "1", 1_000, &h2c());
+    assert_eq!(
+        errors(&records),
+        ["protocol: the server broke the rules of HTTP/2: PROTOCOL_ERROR"]
+    );
+}
+
+#[test]
+fn a_head_that_is_too_long_is_named() {
+    let server = Http2Server::start(Setup::default(), |_| Reply {
+        headers: vec![("x-long", "x".repeat(10_000)); 7],
+        ..Reply::status(200)
+    });
+    let (records, outcome) = attack(get(&server), "10", 500, &h2c());
+    let error = "protocol: the answer breaks the rules of HTTP/2, or its head is longer than 65536 bytes: PROTOCOL_ERROR";
+    assert_eq!(errors(&records), [error]);
+    assert_eq!(outcome.connections_opened, 1);
+}
+
+#[test]
+fn a_server_without_http_2_is_told_apart_from_one_that_is_not_there() {
+    for (answer, error) in [
+        (
+            "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+            "protocol: `HOST` does not speak HTTP/2 in clear text: it said `HTTP/1.1 400 Bad Request`",
+        ),
+        (
+            "SSH-2.0-OpenSSH_9.2\r\n",
+            "protocol: `HOST` does not speak HTTP/2 in clear text: it said `SSH-2.0-OpenSSH_9.2`",
+        ),
+        ("", "closed early: `HOST` closed the connection before it spoke HTTP/2 in clear text"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        thread::spawn(move || {
+            for tcp in listener.incoming() {
+                let mut tcp = tcp.unwrap();
+                tcp.read_exact(&mut [0; 24]).unwrap();
+                tcp.write_all(answer.as_bytes()).unwrap();
+                // All is read, or closing would reset the connection and lose what was written.
+                tcp.shutdown(std::net::Shutdown::Write).unwrap();
+                drop(tcp.read_to_end(&mut Vec::new()));
+            }
+        });
+        let (records, outcome) =
+            attack(targets(&format!("GET http://{authority}/")), "20", 500, &h2c());
+        assert_eq!(errors(&records), [error.replace("HOST", &authority)]);
+        assert_eq!((records.len(), outcome.resent), (10, 0));
+    }
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (records, _) = attack(targets(&format!("GET http://{nobody}/")), "20", 500, &h2c());
+    let error = format!("connect: cannot connect to `{nobody}`: connection refused");
+    assert_eq!(errors(&records), [error]);
+}
+
+#[test]
+fn a_server_that_says_nothing_is_waited_for_no_longer_than_a_request_may_take() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let timeout = Some(Duration::from_millis(200));
+    let (records, outcome) =
+        attack(targets(&format!("GET {url}/")), "20", 500, &Options { timeout, ..h2c() });
+    assert_eq!(errors(&records), ["timeout: no answer within 200ms"]);
+    assert!(records.iter().all(|record| record.latency >= Duration::from_millis(200)));
+    assert!(outcome.elapsed < Duration::from_secs(5), "{outcome:?}");
+}

@@ -1,0 +1,151 @@
+//! How many streams on how many connections, and who waits for what.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use houseful_load::attack::Options;
+use houseful_load::metrics::{Limit, Metrics};
+
+use super::http2_server::{Http2Server, Reply, Setup};
+use super::{attack, errors, get, h2c, number, targets};
+
+fn slow(streams_max: Option<u32>) -> Http2Server {
+    Http2Server::start(Setup { streams_max, ..Setup::default() }, |_| Reply::after(100))
+}
+
+#[test]
+fn one_connection_carries_all_that_the_server_allows() {
+    let server = slow(None);
+    let (records, outcome) = attack(get(&server), "200", 500, &h2c());
+    assert_eq!((errors(&records), records.len(), server.seen().len()), (vec![""], 100, 100));
+    assert_eq!(
+        (server.connections(), outcome.connections_opened, outcome.connections_peak),
+        (1, 1, 1)
+    );
+    assert!(server.under_way_peak() >= 15, "{} of about 20", server.under_way_peak());
+    assert!(outcome.requests_peak >= 15, "{outcome:?}");
+}
+
+#[test]
+fn another_is_opened_when_its_streams_are_in_use() {
+    let server = slow(Some(5));
+    let (records, outcome) = attack(get(&server), "200", 500, &h2c());
+    assert_eq!((errors(&records), server.seen().len()), (vec![""], 100));
+    assert_eq!(server.under_way_peak(), 5);
+    assert!((4..=8).contains(&server.connections()), "{} for 20 at once", server.connections());
+    assert_eq!((outcome.connections_peak, outcome.waited), (server.open_peak(), 0), "{outcome:?}");
+}
+
+#[test]
+fn requests_wait_when_no_more_may_be_opened_and_the_server_is_named() {
+    let server = slow(Some(2));
+    let options = Options { connections_max: number(2), ..h2c() };
+    let (records, outcome) = attack(get(&server), "200", 500, &options);
+    assert_eq!((errors(&records), server.seen().len()), (vec![""], 100));
+    assert_eq!(
+        (server.connections(), outcome.connections_peak, server.under_way_peak()),
+        (2, 2, 2)
+    );
+    // Four at a time, 100 ms each, for 100: 2.5 s.
+    assert!(outcome.waited >= 90 && outcome.queued_max > Duration::from_secs(1), "{outcome:?}");
+    assert!(!outcome.is_rate_held());
+    let mut metrics = Metrics::new();
+    records.iter().for_each(|record| metrics.add(record));
+    assert_eq!(metrics.summary().sending.unwrap().limit, Limit::Server);
+    // In order, four by four.
+    for (n, request) in (0..).zip(server.seen()) {
+        assert!(request.seq().abs_diff(n) < 4, "number {n} is {}", request.seq());
+    }
+}
+
+#[test]
+fn what_waits_too_long_is_not_sent() {
+    let server = slow(Some(1));
+    let timeout = Some(Duration::from_millis(300));
+    let options = Options { connections_max: number(1), timeout, ..h2c() };
+    let (records, outcome) = attack(get(&server), "100", 1_000, &options);
+    assert_eq!(errors(&records), ["", "unsent: none of 1 connections became free within 300ms"]);
+    assert_eq!(outcome.unsent as usize, 100 - server.seen().len());
+    assert!(server.seen().len() < 30, "{}", server.seen().len());
+}
+
+#[test]
+fn requests_under_way_have_a_bound_of_their_own() {
+    let server = slow(None);
+    let (records, outcome) =
+        attack(get(&server), "100", 500, &Options { requests_max: number(3), ..h2c() });
+    assert_eq!((errors(&records), server.seen().len()), (vec![""], 50));
+    assert_eq!((server.under_way_peak(), outcome.requests_peak, server.connections()), (3, 3, 1));
+    assert!(outcome.waited > 30, "{outcome:?}");
+}
+
+#[test]
+fn without_keep_alive_each_request_has_its_connection() {
+    let server = slow(None);
+    let options = Options { keep_alive: false, ..h2c() };
+    let (records, outcome) = attack(get(&server), "50", 500, &options);
+    assert_eq!((errors(&records), server.seen().len(), server.connections()), (vec![""], 25, 25));
+    assert_eq!((server.under_way_peak(), outcome.connections_opened), (1, 25));
+    assert!(server.seen().iter().all(|request| request.header("connection").is_none()));
+    // Closed, not left behind: about five at once.
+    assert!(outcome.connections_peak < 20, "{outcome:?}");
+
+    let options = Options { connections_max: number(2), ..options };
+    let (records, outcome) = attack(get(&server), "50", 500, &options);
+    assert_eq!((errors(&records), outcome.connections_opened), (vec![""], 25));
+    assert!(outcome.connections_peak <= 2, "{outcome:?}");
+}
+
+#[test]
+fn connections_are_opened_before_the_first_request_if_asked_for() {
+    let server = slow(None);
+    let options = Options { connections_first: 5, ..h2c() };
+    let (records, outcome) = attack(get(&server), "1", 1_000, &options);
+    assert_eq!(
+        (errors(&records), server.connections(), outcome.connections_opened),
+        (vec![""], 1, 1)
+    );
+}
+
+#[test]
+fn connections_without_work_are_closed_but_for_so_many() {
+    let server = slow(Some(1));
+    let options = Options { connections_idle_max: 1, ..h2c() };
+    // Ten at once, one when they are idle, and ten again.
+    let steps = "10/1ms for 1ms, 1/s for 1s, 10/1ms for 1ms";
+    let (records, outcome) = attack(get(&server), steps, 0, &options);
+    assert_eq!((errors(&records), records.len()), (vec![""], 21));
+    // Nine are closed; the one in between may come while they are still busy, or not yet.
+    assert!((19..=21).contains(&server.connections()), "{outcome:?}");
+}
+
+#[test]
+fn a_bound_on_connections_is_for_all_hosts_together() {
+    let (a, b) = (slow(None), slow(None));
+    let both = targets(&format!("GET {}/\n\nGET {}/\n", a.url(), b.url()));
+    let options = Options { connections_max: number(1), ..h2c() };
+    let (records, outcome) = attack(both.clone(), "10", 1_000, &options);
+    assert_eq!((errors(&records), records.len()), (vec![""], 10));
+    assert_eq!((a.seen().len(), b.seen().len()), (5, 5));
+    assert_eq!(outcome.connections_peak, 1, "{outcome:?}");
+    let (_, outcome) = attack(both, "10", 1_000, &h2c());
+    assert_eq!((outcome.connections_opened, outcome.connections_peak), (2, 2));
+}
+
+#[test]
+fn a_stall_shows_in_every_request_that_was_due_in_it() {
+    let first = AtomicUsize::new(0);
+    let server =
+        Http2Server::start(Setup { streams_max: Some(128), ..Setup::default() }, move |_| {
+            match first.fetch_add(1, Ordering::SeqCst) {
+                // Requests 100 to 299 at 200/s: one second, until it is over for all.
+                n @ 100..300 => Reply::after(5 * (300 - n as u64)),
+                _ => Reply::status(200),
+            }
+        });
+    let (records, outcome) = attack(get(&server), "200", 2_000, &h2c());
+    assert_eq!((errors(&records), server.seen().len()), (vec![""], 400));
+    let slow = records.iter().filter(|record| record.latency > Duration::from_millis(25)).count();
+    assert!(slow >= 190, "{slow}");
+    assert_eq!((outcome.waited, server.connections()), (0, 2), "{outcome:?}");
+}

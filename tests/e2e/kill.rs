@@ -1,11 +1,15 @@
 //! Kill: whenever the process dies, what it acknowledged is there, and what it
 //! did not can be sent again without harm.
 
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
 use crate::support::faultfs::{FaultFs, Moment, Which};
 use crate::support::houseful::Setup;
 use crate::support::posters::{Ledger, Posters};
 use crate::support::rng::Rng;
-use crate::support::{PATIENCE, by_pi, distinct, heard_at, now_ms, temp_dir, wait_until};
+use crate::support::{PATIENCE, by_pi, distinct, heard_at, now_ms, program, temp_dir, wait_until};
 
 #[test]
 fn killed_at_random_under_load() {
@@ -34,9 +38,53 @@ fn killed_at_random_under_load() {
     }
     let houseful = setup.start();
     let rest = ledger.book(Posters::start(houseful.port(), 8, unanswered).finish());
-    assert_eq!(rest, [] as [serde_json::Value; 0]);
+    assert_eq!(rest, [] as [Value; 0]);
     ledger.check_all(&setup.export(), "at the end");
     assert!(houseful.term().success());
+}
+
+#[test]
+fn killed_under_an_attack_it_is_judged_by_verify() {
+    let dir = temp_dir();
+    let setup = Setup::new(dir.path());
+    let houseful = setup.start();
+    let load = |words: &str| {
+        let mut command = program();
+        command.arg("load").args(words.split(' ')).current_dir(dir.path());
+        command
+    };
+    // One new in two, at 800/s.
+    let url = format!("{}/rssi_readings", houseful.url());
+    let plan = format!("generate --badges=400 --pis=2 --seconds=2 --url={url}");
+    assert!(load(&plan).output().unwrap().status.success());
+    let attack =
+        "attack --targets=targets.txt --rate=800 --duration=2s --max-body=1KB --output=r.gob";
+    let attack = load(attack).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until(PATIENCE, "some are stored", || {
+        houseful.client().get("/activity").unwrap().json()["total"]["stored"].as_u64() >= Some(150)
+    });
+    houseful.kill();
+    let output = attack.wait_with_output().unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+
+    let houseful = setup.start();
+    let verify = |stored: &str| {
+        let output = load(&format!("verify r.gob --json --stored={stored}")).output().unwrap();
+        let said: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        (output.status.code(), said)
+    };
+    let (code, said) = verify(&format!("{}/rssi_readings", houseful.url()));
+    assert_eq!((code, &said["wrong_time"]["count"]), (Some(0), &0.into()), "{said}");
+    assert!(said["created"].as_u64() >= Some(100), "{said}");
+    assert_eq!((&said["emissions"], &said["refused"]), (&1_600.into(), &json!({})), "{said}");
+
+    // A collector that forgets what it acknowledged would have been found out.
+    let export = setup.export();
+    let rest: String = export[1..].iter().map(|reading| format!("{reading}\n")).collect();
+    std::fs::write(dir.path().join("rest.ndjson"), rest).unwrap();
+    let (code, said) = verify("rest.ndjson");
+    assert_eq!((code, &said["lost"]["count"]), (Some(1), &1.into()), "{said}");
 }
 
 /// Lets the process die at a moment of its work on an emission that carries its

@@ -1,13 +1,20 @@
 //! Load from several connections at once, and the book of what was answered.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
+use houseful_load::results::Record;
+use houseful_load::targets::Target;
+use houseful_load::verify::{Answers, Comparison, Verdict};
 use serde_json::Value;
 
 use super::http::{Answer, Client};
+
+/// The collector's window of copies, if nobody sets another.
+const WINDOW: Duration = Duration::from_millis(4_500);
 
 /// An emission, and what came back; `None` if the connection broke first or it was not sent.
 pub(crate) type Posted = (Value, Option<Answer>);
@@ -78,17 +85,14 @@ impl Shared {
     }
 }
 
-/// What the server has acknowledged, to be compared with what it stored.
+/// Everything that was sent and answered, for `houseful load verify`'s judge to
+/// compare with what is stored.
 ///
-/// For emissions that carry their time and have a badge for each identity.
+/// For emissions that carry their time.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    /// Badge → the reading that its 201 showed.
-    created: BTreeMap<String, Value>,
-    /// Badges of which a copy was answered with 409.
-    duplicates: BTreeSet<String>,
-    /// Badges that were sent at all.
-    sent: BTreeSet<String>,
+    targets: Vec<Target>,
+    records: Vec<Record>,
 }
 
 impl Ledger {
@@ -96,116 +100,149 @@ impl Ledger {
     ///
     /// # Panics
     ///
-    /// On an answer that is neither 201 nor 409, and on a second 201.
+    /// On an answer that is neither 201 nor 409.
     pub(crate) fn book(&mut self, posted: Vec<Posted>) -> Vec<Value> {
         let mut unanswered = Vec::new();
         for (emission, answer) in posted {
-            let badge = badge(&emission);
-            self.sent.insert(badge.clone());
-            match answer {
-                None => unanswered.push(emission),
-                Some(Answer { status: 201, json }) => {
-                    let first = self.created.insert(badge, json.clone());
-                    assert_eq!(first, None, "a second 201, {json}, for {emission}");
-                }
-                Some(Answer { status: 409, .. }) => {
-                    self.duplicates.insert(badge);
-                }
+            self.targets.push(Target {
+                method: "POST".to_owned(),
+                url: "http://127.0.0.1/".parse().expect("it is a URL"),
+                headers: Vec::new(),
+                body: emission.to_string().into_bytes().into(),
+            });
+            let (code, body) = match answer {
+                None => (0, None),
+                Some(Answer { status: code @ (201 | 409), json }) => (code, Some(json)),
                 Some(answer) => panic!("{answer:?} to {emission}"),
+            };
+            self.records.push(Record {
+                seq: self.records.len() as u64,
+                code,
+                body: body.map(|json| json.to_string().into_bytes()),
+                // So it was this target, and no neighbour.
+                slip: Some(Duration::ZERO),
+                ..Record::default()
+            });
+            if code == 0 {
+                unanswered.push(emission);
             }
         }
         unanswered
     }
 
-    /// How many emissions were stored by an answer of 201.
+    /// How many were answered with 201.
     pub(crate) fn created(&self) -> usize {
-        self.created.len()
+        self.records.iter().filter(|record| record.code == 201).count()
     }
 
-    /// Holds the book against an export: each 201 there once and unchanged, each 409
-    /// with its original, nothing twice and nothing that was never sent.
+    /// Lets an export be judged: each 201 is there once, as it was sent and answered, each
+    /// 409 has its original, nothing is there twice and nothing that was never sent.
     ///
     /// # Panics
     ///
-    /// If it differs; `when` says where in the test.
+    /// If not, with the verdict; `when` says where in the test.
     pub(crate) fn check(&self, export: &[Value], when: &str) {
-        let mut stored = BTreeMap::new();
-        for reading in export {
-            let badge = badge(reading);
-            assert!(self.sent.contains(&badge), "{when}: {reading} was never sent");
-            let twin = stored.insert(badge, reading);
-            assert_eq!(twin, None, "{when}: stored twice");
-        }
-        for (badge, answered) in &self.created {
-            assert_eq!(
-                stored.get(badge),
-                Some(&answered),
-                "{when}: what 201 showed must be stored"
-            );
-        }
-        for badge in &self.duplicates {
-            assert!(stored.contains_key(badge), "{when}: 409 without an original for {badge}");
-        }
+        let verdict = self.verdict(export);
+        assert!(verdict.is_kept() && verdict.others == 0, "{when}:\n{verdict}");
     }
 
-    /// As [`Ledger::check`], once everything has been answered: all that was sent is there.
+    /// As [`Ledger::check`], and all that was sent is there, answered or not.
     ///
     /// # Panics
     ///
-    /// If it differs.
+    /// If not.
     pub(crate) fn check_all(&self, export: &[Value], when: &str) {
         self.check(export, when);
-        assert_eq!(
-            export.len(),
-            self.sent.len(),
-            "{when}: one reading for each identity that was sent"
-        );
+        let verdict = self.verdict(export);
+        assert_eq!(verdict.missing.count, 0, "{when}:\n{verdict}");
     }
-}
 
-fn badge(json: &Value) -> String {
-    json["badge_id"].as_str().expect("has a badge_id").to_owned()
+    fn verdict(&self, export: &[Value]) -> Verdict {
+        let mut answers = Answers::new(&self.targets).expect("emissions were sent");
+        self.records.iter().for_each(|record| answers.add(record));
+        let mut comparison = Comparison::new(answers, WINDOW);
+        for reading in export {
+            comparison.add(reading.to_string().as_bytes()).expect("an export has readings");
+        }
+        comparison.verdict()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::support::distinct;
+    use crate::support::{distinct, heard_at};
 
-    fn answer(status: u16, id: u64, emission: &Value) -> Posted {
-        let mut json = emission.clone();
-        json["id"] = id.into();
-        (emission.clone(), Some(Answer { status, json }))
+    fn sent(n: usize) -> Value {
+        heard_at(distinct(n), 1_795_552_140_123)
+    }
+
+    fn reading(id: u64, n: usize) -> Value {
+        let mut reading = sent(n);
+        reading["id"] = id.into();
+        reading
+    }
+
+    fn answer(status: u16, id: u64, n: usize) -> Posted {
+        (sent(n), Some(Answer { status, json: reading(id, n) }))
+    }
+
+    fn ledger(posted: Vec<Posted>) -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger.book(posted);
+        ledger
     }
 
     #[test]
-    #[should_panic(expected = "what 201 showed must be stored")]
+    fn what_has_no_answer_may_be_stored_or_not() {
+        let mut ledger = Ledger::default();
+        let posted = vec![answer(201, 1, 1), answer(409, 0, 1), (sent(2), None)];
+        assert_eq!(ledger.book(posted), [sent(2)]);
+        assert_eq!(ledger.created(), 1);
+        ledger.check(&[reading(1, 1)], "here");
+        ledger.check_all(&[reading(1, 1), reading(2, 2)], "here");
+    }
+
+    #[test]
+    #[should_panic(expected = "lost         1 ")]
     fn a_lost_201_is_found() {
-        let mut ledger = Ledger::default();
-        assert_eq!(ledger.book(vec![answer(201, 1, &distinct(1))]), [] as [Value; 0]);
-        ledger.check(&[], "here");
+        ledger(vec![answer(201, 1, 1)]).check(&[], "here");
     }
 
     #[test]
-    #[should_panic(expected = "409 without an original")]
+    #[should_panic(expected = "lost         1 ")]
+    fn a_changed_row_is_found() {
+        let changed = heard_at(reading(1, 1), 1_000_000_000_000);
+        ledger(vec![answer(201, 1, 1)]).check(&[changed], "here");
+    }
+
+    #[test]
+    #[should_panic(expected = "no original  1 ")]
     fn a_false_409_is_found() {
-        let mut ledger = Ledger::default();
-        ledger.book(vec![answer(409, 0, &distinct(1))]);
-        ledger.check(&[], "here");
+        ledger(vec![answer(409, 0, 1)]).check(&[], "here");
     }
 
     #[test]
-    #[should_panic(expected = "stored twice")]
+    #[should_panic(expected = "twice        1 ")]
     fn a_twin_is_found() {
-        let mut ledger = Ledger::default();
-        assert_eq!(ledger.book(vec![(distinct(1), None)]), [distinct(1)]);
-        ledger.check(&[distinct(1), distinct(1)], "here");
+        ledger(vec![(sent(1), None)]).check(&[reading(1, 1), reading(2, 1)], "here");
     }
 
     #[test]
-    #[should_panic(expected = "a second 201")]
+    #[should_panic(expected = "twice        1 ")]
     fn a_second_201_is_found() {
-        let mut ledger = Ledger::default();
-        ledger.book(vec![answer(201, 1, &distinct(1)), answer(201, 2, &distinct(1))]);
+        ledger(vec![answer(201, 1, 1), answer(201, 1, 1)]).check(&[reading(1, 1)], "here");
+    }
+
+    #[test]
+    #[should_panic(expected = "and 1 of other emissions")]
+    fn what_was_never_sent_is_found() {
+        ledger(vec![answer(201, 1, 1)]).check(&[reading(1, 1), reading(2, 2)], "here");
+    }
+
+    #[test]
+    #[should_panic(expected = "missing      1 ")]
+    fn what_is_not_there_in_the_end_is_found() {
+        ledger(vec![(sent(1), None)]).check_all(&[], "here");
     }
 }

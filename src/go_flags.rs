@@ -33,7 +33,10 @@ fn is_single_dashed(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::Cli;
 
     fn doubled(line: &str) -> String {
         let words = to_double_dashes(line.split(' ').map(OsString::from));
@@ -58,5 +61,20 @@ mod tests {
         for (line, want) in rows {
             assert_eq!(doubled(line), want);
         }
+    }
+
+    #[test]
+    fn every_flag_of_load_may_have_one_dash() {
+        let program = Cli::command();
+        let load = program.find_subcommand("load").unwrap();
+        let mut flags = 0;
+        for command in load.get_subcommands() {
+            for name in command.get_arguments().filter_map(clap::Arg::get_long) {
+                let line = |dashes| format!("houseful load {} {dashes}{name}", command.get_name());
+                assert_eq!(doubled(&line("-")), line("--"));
+                flags += 1;
+            }
+        }
+        assert!(flags > 50, "{flags}");
     }
 }

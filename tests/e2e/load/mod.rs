@@ -3,6 +3,7 @@
 
 mod ends;
 mod flags;
+mod generate;
 mod http2;
 #[path = "../../../crates/houseful-load/tests/server/http2.rs"]
 pub(crate) mod http2_server;

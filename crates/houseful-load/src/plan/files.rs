@@ -89,7 +89,12 @@ fn write_bodies(dir: &Path, plan: &Plan) -> Result<(), PlanError> {
 }
 
 fn write_targets(path: &Path, plan: &Plan, format: Format) -> io::Result<()> {
-    let mut out = BufWriter::new(fs::File::create(path)?);
+    // What an interrupted run left, or somebody's link to elsewhere, which is not followed.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut out = BufWriter::new(fs::File::create_new(path)?);
     for emission in plan.emissions() {
         match format {
             Format::Http => write_http_target(&mut out, plan, emission)?,

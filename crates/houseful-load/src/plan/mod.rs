@@ -529,8 +529,11 @@ mod tests {
         fs::write(outside.path().join("mine"), "precious").unwrap();
         std::os::unix::fs::symlink(outside.path().join("mine"), dir.path().join(TARGETS_FILE))
             .unwrap();
+        let unfinished = dir.path().join(format!(".{TARGETS_FILE}.unfinished"));
+        std::os::unix::fs::symlink(outside.path().join("mine"), unfinished).unwrap();
         write(dir.path(), &small(), Format::Http, true).unwrap();
         assert_eq!(fs::read_to_string(outside.path().join("mine")).unwrap(), "precious");
+        assert!(dir.path().join(TARGETS_FILE).symlink_metadata().unwrap().is_file());
     }
 
     proptest! {

@@ -7,6 +7,7 @@ mod generate;
 mod http2;
 #[path = "../../../crates/houseful-load/tests/server/http2.rs"]
 pub(crate) mod http2_server;
+mod pacing;
 #[path = "../../../crates/houseful-load/tests/server/mod.rs"]
 pub(crate) mod server;
 mod stall;

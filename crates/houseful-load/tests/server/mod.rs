@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::SystemTime;
 
 /// One request as it came.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub(crate) struct Request {
     pub(crate) peer: String,
     /// Which connection it came on, from 1.
     pub(crate) connection: usize,
+    /// When it was whole.
+    pub(crate) arrived: SystemTime,
 }
 
 impl Request {
@@ -136,7 +139,8 @@ fn serve(
 ) {
     let mut stream = BufReader::new(stream);
     while let Some((head, body)) = read_request(&mut stream) {
-        let request = Request { head, body, peer: peer.to_owned(), connection };
+        let arrived = SystemTime::now();
+        let request = Request { head, body, peer: peer.to_owned(), connection, arrived };
         seen.lock().unwrap().push(request.clone());
         let (bytes, is_last) = match reply(&request) {
             Reply::Bytes(bytes) => (bytes, false),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
+use std::process::Command;
 use std::time::Duration;
 
 use super::server::{Reply, Request, Server};
 use super::{OK, attack, results, run, stderr, write_targets};
-use crate::support::temp_dir;
+use crate::support::{require, temp_dir};
 
 fn server() -> Server {
     Server::start(|_| Reply::bytes(OK))
@@ -297,7 +298,8 @@ fn laddr_is_where_connections_come_from() {
     assert!(error.starts_with("connect: ") && error.ends_with("address not available"), "{error}");
 }
 
-/// A name server that knows one name, and where it is asked.
+/// A name server that knows one name with two addresses, at the first of which nobody listens; and
+/// where it is asked.
 fn name_server() -> (String, std::sync::mpsc::Receiver<Vec<u8>>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap().to_string();
@@ -310,8 +312,11 @@ fn name_server() -> (String, std::sync::mpsc::Receiver<Vec<u8>>) {
             let is_known = question[12..].starts_with(b"\x07collect\x07example\0");
             (answer[2], answer[3]) = (0x81, if is_known { 0 } else { 3 });
             if is_known && question.ends_with(&[0, 1, 0, 1]) {
-                answer[7] = 1;
-                answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 127, 0, 0, 1]);
+                answer[7] = 2;
+                for last in [9, 1] {
+                    answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4]);
+                    answer.extend_from_slice(&[127, 0, 0, last]);
+                }
             }
             socket.send_to(&answer, from).unwrap();
             // A test that is over asks no more.
@@ -322,7 +327,7 @@ fn name_server() -> (String, std::sync::mpsc::Receiver<Vec<u8>>) {
 }
 
 #[test]
-fn resolvers_are_asked_and_only_once_a_host() {
+fn resolvers_are_asked_once_a_host_and_all_its_addresses_are_tried() {
     let dir = temp_dir();
     let server = server();
     let port = server.authority().rsplit_once(':').unwrap().1.to_owned();
@@ -362,6 +367,24 @@ fn output_is_a_file_or_stdout_and_gob_spares_a_terminal() {
     piped.args(["load", "attack", "-targets=targets.txt", "-rate=2", "-duration=1s"]);
     let output = piped.current_dir(dir.path()).output().unwrap();
     assert!(output.stdout.len() > 300, "{} bytes", output.stdout.len());
+
+    if !require("/usr/bin/script", "bsdutils") {
+        return;
+    }
+    for command in
+        ["attack -targets=targets.txt -rate=2 -duration=1s", "encode -to=gob results.gob"]
+    {
+        let line = format!("'{}' load {command}", env!("CARGO_BIN_EXE_houseful"));
+        let output = Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.starts_with("houseful: gob is not for terminals: pipe it to "), "{said:?}");
+    }
+    assert_eq!(server.requests().len(), 4);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `houseful load attack` against a small server: what the flags say is what
 //! the server sees, and how it ends is what happened.
 
+mod encode;
 mod ends;
 mod flags;
 mod generate;

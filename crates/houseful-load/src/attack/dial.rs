@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
@@ -17,8 +18,13 @@ use super::endpoint::Endpoint;
 use super::resolver::Resolver;
 use super::tls::{Tls, TlsError, TlsFiles};
 
+/// About as long as Linux goes on trying to connect, for those who set no limit.
+const OS_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// Opens connections as the attack's options say.
 pub(super) struct Dialer {
+    /// How long a request has for all of it.
+    timeout: Option<Duration>,
     resolver: Resolver,
     unix_socket: Option<PathBuf>,
     local_address: Option<IpAddr>,
@@ -78,6 +84,7 @@ impl Drop for Counted {
 impl Dialer {
     pub(super) fn new(options: &Options) -> Dialer {
         Dialer {
+            timeout: options.timeout,
             resolver: Resolver::new(&options.resolvers),
             unix_socket: options.unix_socket.clone(),
             local_address: options.local_address,
@@ -141,15 +148,27 @@ impl Dialer {
         Stream::secure(socket, Arc::clone(tls.config(offer)), name).await.map_err(failed)
     }
 
-    /// Connects to the first of `addresses` that lets us in.
+    /// Connects to the first of `addresses` that lets us in. One that does not say anything has its
+    /// share of the timeout, so that those after it are tried, too.
     async fn connect(&self, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in addresses {
+        let share = self.timeout.unwrap_or(OS_TIMEOUT) / addresses.len().max(1) as u32;
+        for (at, address) in addresses.iter().enumerate() {
+            let connecting = async {
+                match self.local_address {
+                    None => TcpStream::connect(address).await,
+                    Some(local) => connect_from(local, *address).await,
+                }
+            };
+            let is_last = at + 1 == addresses.len();
             let connected = match self.local_address {
-                None => TcpStream::connect(address).await,
                 // From an address of one kind there is no way to one of the other.
                 Some(local) if local.is_ipv4() != address.is_ipv4() => continue,
-                Some(local) => connect_from(local, *address).await,
+                // Here the request's own timeout says more.
+                _ if is_last => connecting.await,
+                _ => tokio::time::timeout(share, connecting)
+                    .await
+                    .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
             };
             match connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
                 Ok(stream) => return Ok(stream),
@@ -181,6 +200,20 @@ mod tests {
         dialer.connect(&[closed, open]).await.unwrap();
         let error = dialer.connect(&[closed]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+
+        // Its queue is full, so that what comes is dropped without an answer.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let mute = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        let try_for = Duration::from_millis(200);
+        while let Ok(stream) = tokio::time::timeout(try_for, TcpStream::connect(mute)).await {
+            waiting.push(stream.unwrap());
+        }
+        let options = Options { timeout: Some(Duration::from_secs(1)), ..Options::default() };
+        let connecting = Dialer::new(&options).connect(&[mute, open]).await;
+        assert_eq!(connecting.unwrap().peer_addr().unwrap(), open);
 
         let endpoints = Endpoints::default();
         let number = endpoints.of(&format!("http://{closed}/").parse().unwrap());

@@ -1,8 +1,19 @@
 //! What holds for every file of results, whatever its bytes. Shared by the fuzz
-//! target `results` and by the corpus test of houseful-load, which runs on stable.
+//! targets `results_gob`, `results_json` and `results_csv`, and by the corpus test
+//! of houseful-load, which runs on stable.
 
 use houseful_load::metrics::Metrics;
 use houseful_load::results::{Encoding, ReadError, Reader, Record, Writer};
+
+/// For what the reader takes these bytes, by the first that says something.
+pub(crate) fn encoding(bytes: &[u8]) -> Option<Encoding> {
+    match bytes.iter().find(|byte| !matches!(byte, b'\n' | b'\r'))? {
+        b'{' => Some(Encoding::Json),
+        b'-' | b'0'..=b'9' | b'"' => Some(Encoding::Csv),
+        0xf8.. => Some(Encoding::Gob),
+        _ => None,
+    }
+}
 
 /// Reads results and panics if the outcome breaks a promise.
 pub(crate) fn check(bytes: &[u8]) {
@@ -31,6 +42,8 @@ fn read(bytes: &[u8]) -> Vec<Record> {
             Err(error) => {
                 assert!(!matches!(error, ReadError::Read { .. }), "{error}");
                 assert!(error.to_string().starts_with("results"), "{error}");
+                let is_unknown = matches!(error, ReadError::Unrecognised { .. });
+                assert_eq!(is_unknown, encoding(bytes).is_none(), "{error}");
                 break;
             }
         }

@@ -1,7 +1,7 @@
 //! When requests come, as the server sees it: never before their time, and at the
 //! gaps that were asked for.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use jiff::Timestamp;
 

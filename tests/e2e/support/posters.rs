@@ -141,9 +141,10 @@ impl Ledger {
     /// # Panics
     ///
     /// If not, with the verdict; `when` says where in the test.
-    pub(crate) fn check(&self, export: &[Value], when: &str) {
+    pub(crate) fn check(&self, export: &[Value], when: &str) -> Verdict {
         let verdict = self.verdict(export);
         assert!(verdict.is_kept() && verdict.others == 0, "{when}:\n{verdict}");
+        verdict
     }
 
     /// As [`Ledger::check`], and all that was sent is there, answered or not.
@@ -152,8 +153,7 @@ impl Ledger {
     ///
     /// If not.
     pub(crate) fn check_all(&self, export: &[Value], when: &str) {
-        self.check(export, when);
-        let verdict = self.verdict(export);
+        let verdict = self.check(export, when);
         assert_eq!(verdict.missing.count, 0, "{when}:\n{verdict}");
     }
 

@@ -11,7 +11,10 @@ use super::TargetFormat;
 /// For services that store each distinct emission once: 201 says that it is
 /// stored, 409 that one of which it is a copy is. Each emission of the plan ends
 /// as acknowledged, refused or unknown. Exits 1 if one was acknowledged and not
-/// stored, or stored twice, or called a copy of nothing.
+/// stored, or stored twice, or called a copy of nothing. Told besides, if there
+/// are any: readings that nobody was told of, emissions neither acknowledged nor
+/// stored, copies that came so late that they are new, and times before the
+/// sending or after the answer.
 ///
 /// Answers whose bodies were kept (attack -max-body) are compared word by word
 /// with what is stored; without them, a 201 needs a reading of the same badge and

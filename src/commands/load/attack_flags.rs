@@ -37,9 +37,7 @@ pub(super) fn options(args: &AttackArgs) -> anyhow::Result<Options> {
         timeout: Some(parse_duration("--timeout", &args.timeout)?).filter(|t| !t.is_zero()),
         keep_alive: args.keepalive,
         // Over HTTP/1.1 each request has a connection: either flag alone bounds both.
-        requests_max: requests_max.unwrap_or_else(|| {
-            connections_max.map_or(defaults.requests_max, |max| max.max(defaults.requests_max))
-        }),
+        requests_max,
         connections_max: connections_max.or(requests_max).unwrap_or(defaults.connections_max),
         http2: args.http2,
         h2c: args.h2c,

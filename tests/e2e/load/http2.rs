@@ -86,6 +86,23 @@ fn http_1_is_spoken_where_it_is_chosen_and_where_nobody_asks() {
 }
 
 #[test]
+fn hosts_of_both_kinds_share_the_bound_on_connections() {
+    let dir = temp_dir();
+    let (one, two) = (server::Server::start(|_| server::Reply::bytes(OK)), over_tls());
+    let targets = format!("GET {}/\n\nGET https://localhost:{}/\n", one.url(), two.port());
+    write_targets(dir.path(), &targets);
+    for (flag, connections) in [("-max-connections=1", 5), ("-max-connections=2", 1)] {
+        let before = (one.connections(), two.connections());
+        run(dir.path(), &["-rate=20", "-duration=500ms", "-insecure", flag]);
+        assert_eq!((errors(dir.path()), results(dir.path()).len()), (vec![String::new()], 10));
+        let opened = (one.connections() - before.0, two.connections() - before.1);
+        assert_eq!(opened, (connections, connections), "{flag}");
+        assert_eq!(two.open_peak(), 1);
+    }
+    assert_eq!((one.requests().len(), two.seen().len()), (10, 10));
+}
+
+#[test]
 fn a_collector_does_not_speak_it_in_clear_text_and_the_results_say_so() {
     let dir = temp_dir();
     let houseful = houseful::Setup::new(dir.path()).start();

@@ -77,14 +77,15 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// Whether connections are used again. Without, each request says `Connection: close`.
     pub keep_alive: bool,
-    /// The most requests under way at once: 1,000. Under
-    /// [`Rate::AsFastAsPossible`](crate::rate::Rate) so many always are, if connections allow.
-    pub requests_max: NonZeroUsize,
+    /// The most requests under way at once. `None` is 1,000, or [`Options::connections_max`] if that is
+    /// more. Under [`Rate::AsFastAsPossible`](crate::rate::Rate) so many always are, if connections
+    /// allow.
+    pub requests_max: Option<NonZeroUsize>,
     /// The most connections open at once, to all hosts together: 1,000, which fits the usual
     /// limit of 1,024 open files. Over HTTP/1.1 each carries one request at a time.
     pub connections_max: NonZeroUsize,
     /// So many connections are opened before the first request: none. Over HTTP/2, one for each host
-    /// of so many targets.
+    /// of so many targets; none without keep-alive.
     pub connections_first: usize,
     /// The most connections kept open that have nothing to do: 10,000; over HTTP/2, for each host.
     pub connections_idle_max: usize,
@@ -115,13 +116,21 @@ pub struct Options {
     pub keep_headers: bool,
 }
 
+impl Options {
+    /// See [`Options::requests_max`].
+    fn requests_max(&self) -> NonZeroUsize {
+        let most = const { NonZeroUsize::new(1_000).expect("1000 is not 0") };
+        self.requests_max.unwrap_or(self.connections_max.max(most))
+    }
+}
+
 impl Default for Options {
     fn default() -> Options {
         Options {
             name: String::new(),
             timeout: Some(Duration::from_secs(30)),
             keep_alive: true,
-            requests_max: NonZeroUsize::new(1_000).expect("1000 is not 0"),
+            requests_max: None,
             connections_max: NonZeroUsize::new(1_000).expect("1000 is not 0"),
             connections_first: 0,
             connections_idle_max: 10_000,

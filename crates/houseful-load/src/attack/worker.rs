@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::Options;
 use super::client::Failure;
 use super::client::connection::Connection;
 use super::client::request::{append_chunked, append_head};
@@ -134,8 +133,8 @@ async fn perform(
         return answer(engine, job, worker, tools).await;
     };
     if job.queued >= timeout {
-        let Options { connections_max, requests_max, .. } = engine.options;
-        let connections_max = connections_max.min(requests_max);
+        let options = &engine.options;
+        let connections_max = options.connections_max.min(options.requests_max());
         return Err(Failure::NoneFree { connections_max, timeout });
     }
     let answer = answer(engine, job, worker, tools);

@@ -73,7 +73,7 @@ fn what_waits_too_long_is_not_sent() {
 fn requests_under_way_have_a_bound_of_their_own() {
     let server = slow(None);
     let (records, outcome) =
-        attack(get(&server), "100", 500, &Options { requests_max: number(3), ..h2c() });
+        attack(get(&server), "100", 500, &Options { requests_max: Some(number(3)), ..h2c() });
     assert_eq!((errors(&records), server.seen().len()), (vec![""], 50));
     assert_eq!((server.under_way_peak(), outcome.requests_peak, server.connections()), (3, 3, 1));
     assert!(outcome.waited > 30, "{outcome:?}");

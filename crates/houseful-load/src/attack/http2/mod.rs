@@ -215,19 +215,27 @@ pub(super) fn free_worker(engine: &Rc<Engine>, endpoint: usize) -> Option<Option
     let worker = match worker {
         Some(worker) => worker,
         None if engine.may_work() && !takes_over => engine.spawn(endpoint),
-        None => engine.idle.borrow_mut().pop()?,
+        None => match engine.idle.borrow_mut().pop() {
+            Some(worker) => worker,
+            None => return Some(None),
+        },
     };
     engine.http2.join(&worker);
     *worker.share.slot.borrow_mut() = host.slot();
     Some(Some(worker))
 }
 
-/// Whether an idle worker that owns no connection may open one over HTTP/1.1.
+/// Whether [`lend`] finds a worker or makes room for one. While room is being made it is not worth
+/// asking: the main loop is woken when that is done.
 pub(super) fn may_lend(engine: &Engine) -> bool {
-    engine.has_place() && !engine.http2.idle.borrow().is_empty()
+    let http2 = &engine.http2;
+    let has_worker = !http2.idle.borrow().is_empty() || engine.may_work();
+    let may_close = || http2.making_room.get() == 0 && http2.may_make_room(engine, None);
+    has_worker && (engine.has_place() || may_close())
 }
 
-/// That worker. If only room is missing, it is made.
+/// An idle worker that owns no connection, to open one over HTTP/1.1. If there is no room for that,
+/// it is made.
 pub(super) fn lend(engine: &Engine) -> Option<Rc<Worker>> {
     if engine.http2.make_room(engine, None) { engine.http2.idle.borrow_mut().pop() } else { None }
 }
@@ -289,6 +297,11 @@ pub(super) async fn warm_up(
     host: &Rc<Host>,
     worker: &Worker,
 ) -> Result<Carried, Failure> {
+    if host.is_known() && !engine.options.keep_alive {
+        // It would be closed again before it is of use.
+        engine.http2.join(worker);
+        return Ok(Carried::Here);
+    }
     match host.turn(engine).await {
         Turn::Go(_) => {
             engine.http2.join(worker);

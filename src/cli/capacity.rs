@@ -61,7 +61,7 @@ pub(crate) struct CapacityArgs {
     /// How often the answer has to hold, and what is above it to fail
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
     pub(crate) repeats: u32,
-    /// How long each step counts
+    /// How long each step counts; in whole update windows, 1 in 20 emissions is new
     #[arg(long, default_value = "10s", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) step: String,
     /// Send so long before a step counts, while all warms up

@@ -254,6 +254,15 @@ mod tests {
             )
         );
         assert_eq!(judge(&own(40), 0).0, Verdict::Held);
+        // Late by as much, for all connections were in use: that is the server's.
+        let queued = fold(|seq, record| {
+            if is_one_in_five(seq) {
+                record.latency = Duration::from_millis(71);
+                (record.slip, record.queued) =
+                    (Some(Duration::from_millis(70)), Duration::from_millis(70));
+            }
+        });
+        assert_eq!(judge(&queued, 0).0, Verdict::Failed);
         // Late, but without it the latencies fail, too.
         let both = fold(|seq, record| {
             if is_one_in_five(seq) {

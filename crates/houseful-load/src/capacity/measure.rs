@@ -73,10 +73,12 @@ impl Fold {
         self.metrics.add(record);
         let own = record.slip.unwrap_or_default().saturating_sub(record.queued);
         self.own_slip_max = self.own_slip_max.max(own);
-        let Record { latency, timestamp, code, error, .. } = &mut self.scratch;
-        *latency = record.latency.saturating_sub(own);
-        (*timestamp, *code) = (record.timestamp, record.code);
-        error.clone_from(&record.error);
+        self.scratch.latency = record.latency.saturating_sub(own);
+        self.scratch.slip = record.slip.map(|slip| slip - own);
+        self.scratch.queued = record.queued;
+        self.scratch.timestamp = record.timestamp;
+        self.scratch.code = record.code;
+        self.scratch.error.clone_from(&record.error);
         self.on_time.add(&self.scratch);
     }
 

@@ -17,7 +17,7 @@ mod report;
 pub mod search;
 mod source;
 
-pub use conditions::{Conditions, ErrorsMax, ErrorsMaxError, Finding, NO_REST};
+pub use conditions::{Conditions, ErrorsMax, ErrorsMaxError, Finding};
 pub use measure::{Fold, Step};
 pub use report::{Kind, Report, Row, header};
 pub use search::{Next, Resolution, ResolutionError, Search, Trial, Verdict};

@@ -63,13 +63,10 @@ impl Report {
         Some((mean(|step| step.requests_per_s), mean(|step| step.readings_per_s)))
     }
 
-    /// Why a load was not held, or void: of its last such step.
-    fn why(&self, load: u64) -> impl fmt::Display + use<'_> {
-        let told = self
-            .steps
-            .iter()
-            .rev()
-            .find(|step| step.load == load && step.finding.verdict != Verdict::Held);
+    /// Why a load ended so, the last time that it did.
+    fn why(&self, load: u64, verdict: Verdict) -> String {
+        let mut steps = self.steps.iter().rev();
+        let told = steps.find(|step| step.load == load && step.finding.verdict == verdict);
         told.map(|step| step.finding.why.join("; ")).unwrap_or_default()
     }
 }
@@ -102,13 +99,13 @@ impl fmt::Display for Report {
         };
         for level in doubtful.iter().chain(failed) {
             let Level { load, failed, .. } = level;
-            let (at, told, why) = (at(level), level.told(), self.why(*load));
+            let (at, told, why) = (at(level), level.told(), self.why(*load, Verdict::Failed));
             writeln!(f, "  at {at} failed in {failed} of {told}: {why}")?;
         }
         match above {
             Above::Failed(_) => {}
             Above::Void(level) => {
-                let (at, void, why) = (at(level), level.void, self.why(level.load));
+                let (at, void, why) = (at(level), level.void, self.why(level.load, Verdict::Void));
                 writeln!(
                     f,
                     "  at {at} void {void} times, which says nothing of the server: {why}"
@@ -247,7 +244,7 @@ mod tests {
 
     #[test]
     fn answers_say_how_much_and_how_sure() {
-        let cases: [(Kind, &Tried, &str); 7] = [
+        let cases: [(Kind, &Tried, &str); 8] = [
             (
                 Kind::Found,
                 &[(1, Held), (2, Held), (4, Failed), (3, Failed)],
@@ -272,6 +269,12 @@ mod tests {
                 Kind::Unknown,
                 &[(1, Void), (1, Void), (1, Void)],
                 "unknown\n  at 1 house void 3 times, which says nothing of the server: generator: it had no rest\n",
+            ),
+            // What is told is why it failed, not why it was void.
+            (
+                Kind::Found,
+                &[(1, Held), (2, Failed), (2, Void)],
+                "1 house: 80.0 requests/s, 4.0 readings/s\n  at 1 house held in 1 of 1 steps\n  at 2 houses failed in 1 of 1: p99<=50ms: found 88ms\n",
             ),
             // Interrupted.
             (

@@ -297,6 +297,24 @@ impl Metrics {
         self.slips.at(quantile)
     }
 
+    /// The same, but its latencies without the slowest `share` (0 to 1) of them; counts stay.
+    pub(crate) fn without_slowest(&self, share: f64) -> Metrics {
+        let mut left = (self.requests as f64 * (1.0 - share)) as u64;
+        let mut kept = Metrics { latency_ns_max: 0, latency_ns_total: 0, ..self.clone() };
+        kept.latencies_ns.reset();
+        for bucket in self.latencies_ns.iter_recorded() {
+            let (ns, count) = (bucket.value_iterated_to(), bucket.count_at_value().min(left));
+            left -= count;
+            if count > 0 {
+                kept.latency_ns_max = ns.min(self.latency_ns_max);
+                kept.latency_ns_total += u128::from(ns) * u128::from(count);
+                kept.latencies_ns.record_n(ns, count).expect("it held this before");
+            }
+        }
+        kept.latency_ns_min = kept.latency_ns_min.min(kept.latency_ns_max);
+        kept
+    }
+
     /// How many records.
     pub fn requests(&self) -> u64 {
         self.requests
@@ -480,6 +498,28 @@ mod tests {
             prop_assert_eq!(summary.latencies.min.as_nanos() as u64, latencies_ns[0]);
             prop_assert_eq!(summary.latencies.max.as_nanos() as u64, *latencies_ns.last().unwrap());
             prop_assert_eq!(summary.latencies.total.as_nanos() as u64, latencies_ns.iter().sum::<u64>());
+        }
+    }
+
+    #[test]
+    fn the_slowest_can_be_left_out_and_counts_stay() {
+        let mut metrics = Metrics::new();
+        for ms in 1..=100 {
+            metrics.add(&Record {
+                code: 200,
+                latency: Duration::from_millis(ms),
+                ..Record::default()
+            });
+        }
+        for (share, max_ms) in [(0.0, 100), (0.01, 99), (0.3, 70), (0.999, 0), (1.0, 0)] {
+            let kept = metrics.without_slowest(share);
+            let Summary { requests, successes, latencies, .. } = kept.summary();
+            assert_eq!((requests, successes), (100, 100));
+            let near =
+                |latency: Duration, ms: f64| (latency.as_secs_f64() * 1e3 - ms).abs() <= ms / 1e3;
+            let max = f64::from(max_ms);
+            assert!(near(latencies.max, max) && near(kept.latency_at(1.0), max), "{latencies:?}");
+            assert!(near(kept.latency_at(0.5), (max / 2.0).ceil()), "{share}: {latencies:?}");
         }
     }
 }

@@ -12,6 +12,7 @@ mod pacing;
 #[path = "../../../crates/houseful-load/tests/server/mod.rs"]
 pub(crate) mod server;
 mod stall;
+mod targets;
 mod tls;
 
 use std::path::Path;

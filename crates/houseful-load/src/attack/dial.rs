@@ -152,21 +152,23 @@ impl Dialer {
     /// share of the timeout, so that those after it are tried, too.
     async fn connect(&self, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        let share = self.timeout.unwrap_or(OS_TIMEOUT) / addresses.len().max(1) as u32;
-        for (at, address) in addresses.iter().enumerate() {
+        // From an address of one kind there is no way to one of the other.
+        let is_reached = |address: &&SocketAddr| {
+            self.local_address.is_none_or(|local| local.is_ipv4() == address.is_ipv4())
+        };
+        let mut reached = addresses.iter().filter(is_reached).peekable();
+        let share = self.timeout.unwrap_or(OS_TIMEOUT) / reached.clone().count().max(1) as u32;
+        while let Some(address) = reached.next() {
             let connecting = async {
                 match self.local_address {
                     None => TcpStream::connect(address).await,
                     Some(local) => connect_from(local, *address).await,
                 }
             };
-            let is_last = at + 1 == addresses.len();
-            let connected = match self.local_address {
-                // From an address of one kind there is no way to one of the other.
-                Some(local) if local.is_ipv4() != address.is_ipv4() => continue,
-                // Here the request's own timeout says more.
-                _ if is_last => connecting.await,
-                _ => tokio::time::timeout(share, connecting)
+            let connected = match reached.peek() {
+                // What is left of the timeout, which is watched elsewhere, is its.
+                None => connecting.await,
+                Some(_) => tokio::time::timeout(share, connecting)
                     .await
                     .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
             };

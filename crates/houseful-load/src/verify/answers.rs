@@ -16,7 +16,7 @@ pub struct Answers {
     planned: Vec<Planned>,
     pub(super) created: Vec<Created>,
     pub(super) copies: Vec<Sending>,
-    /// Those that were sent and got neither.
+    /// Those that got neither 201 nor 409.
     pub(super) unacknowledged: Vec<Sending>,
     /// How many of these were refused, by status.
     pub(super) refused: BTreeMap<u16, u64>,

@@ -8,9 +8,9 @@
 //! An emission without a time of its own was heard when it arrived, at some moment between its
 //! sending and its answer; so a server's clock may differ from ours by less than the window.
 //!
-//! Beside what breaks the promise ([`Verdict::is_kept`]) it tells what a service may do, and who
-//! checks it will want to know: what is stored and unconfirmed, what is missing, what came so late
-//! that it was no copy any more, and times that cannot be, if both have the same clock.
+//! [`Verdict::is_kept`] is about the promise alone. What a service may do, and its owner should
+//! know, is told beside it: what is stored and unconfirmed, what was refused and is missing, what
+//! came too late to be a copy, and times that cannot be if both have the same clock.
 //!
 //! Memory grows with results and readings: about 100 bytes of each.
 

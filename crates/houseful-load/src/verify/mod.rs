@@ -16,6 +16,8 @@
 
 mod answers;
 mod comparison;
+#[cfg(test)]
+mod honest;
 mod judge;
 pub mod pages;
 #[cfg(test)]

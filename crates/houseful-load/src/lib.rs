@@ -43,6 +43,7 @@ pub mod plan;
 pub mod rate;
 pub mod reports;
 pub mod results;
+mod splitmix;
 pub mod targets;
 pub mod thresholds;
 pub mod verify;

@@ -25,6 +25,7 @@ use std::time::Duration;
 pub use self::files::{StreamError, stream, write};
 pub use self::summary::{Ratio, Summary};
 use crate::duration::Go;
+use crate::splitmix::SplitMix64;
 use crate::targets::{Format, HttpUrl};
 
 /// The file of targets, inside the plan's folder.
@@ -223,7 +224,7 @@ impl Plan {
     /// The JSON that a badge's payload in one update window is posted as.
     pub fn body(&self, badge: u32, window: u64) -> String {
         let first_pi = u64::from(badge / self.badges_per_house) * u64::from(self.pis);
-        let mut random = SplitMix64::of(self.seed, badge, window);
+        let mut random = SplitMix64::of(self.seed, [badge.into(), window]);
         let mut body =
             format!(r#"{{"badge_id": "badge_{badge}", "pi_id": "{first_pi}", "beacons": {{"#);
         for beacon in 1..=self.beacons {
@@ -271,28 +272,6 @@ impl Plan {
 
     fn windows(&self) -> u64 {
         self.intervals().div_ceil(self.intervals_per_window())
-    }
-}
-
-/// Sebastiano Vigna's splitmix64 (public domain): small, fast, the same everywhere.
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    /// A generator for one payload, so that payloads can be made in any order.
-    fn of(seed: u64, badge: u32, window: u64) -> SplitMix64 {
-        let mut state = SplitMix64(seed);
-        for word in [u64::from(badge), window] {
-            state = SplitMix64(state.next() ^ word);
-        }
-        state
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 }
 

@@ -4,6 +4,7 @@
 //! also come from the environment or a file.
 
 mod capacity;
+mod compare;
 mod report;
 mod verify;
 
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use houseful_load::targets::Format;
 
 pub(crate) use self::capacity::CapacityArgs;
+pub(crate) use self::compare::CompareArgs;
 pub(crate) use self::report::{ReportArgs, ReportType};
 pub(crate) use self::verify::VerifyArgs;
 use crate::config::{SettingsArgs, StoreArgs, WriterArgs};
@@ -223,6 +225,7 @@ pub(crate) enum LoadCommand {
     Encode(EncodeArgs),
     Verify(VerifyArgs),
     Capacity(Box<CapacityArgs>),
+    Compare(CompareArgs),
 }
 
 /// Write the targets of a load test, and say what they are

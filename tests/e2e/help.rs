@@ -7,7 +7,7 @@ use super::support::shell;
 use super::support::{emission, require, temp_dir};
 
 /// Every command.
-pub(crate) const COMMANDS: [&[&str]; 15] = [
+pub(crate) const COMMANDS: [&[&str]; 16] = [
     &[],
     &["serve"],
     &["export"],
@@ -21,6 +21,7 @@ pub(crate) const COMMANDS: [&[&str]; 15] = [
     &["load", "encode"],
     &["load", "verify"],
     &["load", "capacity"],
+    &["load", "compare"],
     &["completions"],
     &["man"],
 ];
@@ -120,6 +121,9 @@ fn every_example_of_every_help_works() {
             true => ("timeout --preserve-status --signal=INT 2 ", " || [ $? = 1 ]"),
             false => ("", or_late),
         };
+        if example.contains("load compare") {
+            script += "mkdir -p old new && cp results.gob old/1.gob && cp results.gob new/1.gob\n";
+        }
         let quoted = example.replace('\'', r"'\''");
         script += &format!("echo '$ {quoted}'\n{first}{example}{or_late}\n");
     }
@@ -135,6 +139,7 @@ fn every_example_of_every_help_works() {
 fn order(mut examples: Vec<String>) -> Vec<String> {
     let step = |example: &String| match example {
         e if e.contains("load report") && !e.contains("load attack") => 3,
+        e if e.contains("load compare") => 3,
         e if e.contains("load encode") || e.contains("load verify") => 3,
         e if e.contains("load attack") || e.contains("load capacity") => 2,
         e if e.contains("load generate") => 1,

@@ -7,6 +7,7 @@ mod batch;
 mod capacity;
 mod checkpoint;
 mod clock;
+mod compare;
 mod completions;
 mod demo;
 mod descriptors;

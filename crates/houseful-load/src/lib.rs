@@ -15,6 +15,7 @@
 //! * [`results`]: one record per request, as gob, JSON or CSV.
 //! * [`metrics`], [`reports`]: fold the records in constant memory, print what vegeta prints.
 //! * [`thresholds`]: what the figures must come to.
+//! * [`compare`]: whether one build is faster than another, as far as runs of both can tell.
 //! * [`verify`]: whether a service stored what it said it had.
 //! * [`capacity`]: how much load a service holds.
 //!
@@ -36,6 +37,7 @@
 
 pub mod attack;
 pub mod capacity;
+pub mod compare;
 pub mod duration;
 pub mod metrics;
 pub mod pacer;

@@ -3,6 +3,7 @@
 mod attack;
 mod attack_flags;
 mod capacity;
+mod compare;
 mod encode;
 mod generate;
 mod live;
@@ -25,5 +26,6 @@ pub(crate) fn run(command: LoadCommand) -> anyhow::Result<ExitCode> {
         LoadCommand::Encode(args) => encode::run(&args),
         LoadCommand::Verify(args) => verify::run(&args),
         LoadCommand::Capacity(args) => capacity::run(&args),
+        LoadCommand::Compare(args) => compare::run(&args),
     }
 }

@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use crate::support::program;
 
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 /// `houseful load attack` with these flags, in `dir`, where its targets are in
 /// `targets.txt` and its results go to `results.gob`.

@@ -28,10 +28,10 @@ pub use warm_up::WarmUp;
 pub const ERRORS_MAX: usize = 1_000;
 
 /// Significant decimal digits of a latency.
-const LATENCY_DIGITS: u8 = 3;
+pub(crate) const LATENCY_DIGITS: u8 = 3;
 
 /// The longest latency, as in Go: 292 years.
-const LATENCY_NS_MAX: u64 = i64::MAX as u64;
+pub(crate) const LATENCY_NS_MAX: u64 = i64::MAX as u64;
 
 /// What the figures are to be of, where vegeta's are not enough.
 #[derive(Debug, Clone, PartialEq)]
@@ -188,9 +188,7 @@ impl Metrics {
 
     /// Adds one record.
     pub fn add(&mut self, record: &Record) {
-        let expect = self.options.expect.as_ref();
-        let is_success =
-            expect.map_or_else(|| record.is_success(), |codes| codes.contains(record.code));
+        let is_success = self.is_success(record);
         self.requests += 1;
         self.successes += u64::from(is_success);
         self.bytes_in = self.bytes_in.saturating_add(record.bytes_in);
@@ -225,6 +223,12 @@ impl Metrics {
             }
             Some(_) => self.add_error(&record.error),
         }
+    }
+
+    /// Whether its status was expected.
+    pub(crate) fn is_success(&self, record: &Record) -> bool {
+        let expect = self.options.expect.as_ref();
+        expect.map_or_else(|| record.is_success(), |codes| codes.contains(record.code))
     }
 
     fn add_error(&mut self, error: &str) {

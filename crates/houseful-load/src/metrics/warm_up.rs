@@ -29,6 +29,11 @@ impl WarmUp {
         self.earliest_ns = Some(earliest_ns);
         at_ns - earliest_ns < self.skip_ns
     }
+
+    /// Whether there was any result so far.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.earliest_ns.is_some()
+    }
 }
 
 #[cfg(test)]

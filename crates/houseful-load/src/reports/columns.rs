@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 /// Writes rows: each cell but the last of a row is as wide as the widest of its column, and two spaces.
-pub(super) fn write<const N: usize>(out: &mut impl Write, rows: &[[String; N]]) -> io::Result<()> {
+pub(crate) fn write<const N: usize>(out: &mut impl Write, rows: &[[String; N]]) -> io::Result<()> {
     let width = |column: usize| {
         rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default() + 2
     };

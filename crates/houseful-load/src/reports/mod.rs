@@ -1,6 +1,6 @@
 //! Figures as text: vegeta's reports, and what it has not.
 
-mod columns;
+pub(crate) mod columns;
 pub mod hdrplot;
 pub mod hgrm;
 pub mod hist;

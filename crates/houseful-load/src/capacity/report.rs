@@ -97,10 +97,11 @@ impl fmt::Display for Report {
             Above::Failed(level) => Some(level),
             _ => None,
         };
-        for level in doubtful.iter().chain(failed) {
-            let Level { load, failed, .. } = level;
-            let (at, told, why) = (at(level), level.told(), self.why(*load, Verdict::Failed));
-            writeln!(f, "  at {at} failed in {failed} of {told}: {why}")?;
+        let mut failed: Vec<_> = doubtful.iter().chain(failed).collect();
+        failed.sort_unstable_by_key(|level| level.load);
+        for level in failed {
+            let (at, told, why) = (at(level), level.told(), self.why(level.load, Verdict::Failed));
+            writeln!(f, "  at {at} failed in {} of {told}: {why}", level.failed)?;
         }
         match above {
             Above::Failed(_) => {}

@@ -121,9 +121,10 @@ impl Level {
 pub struct Answer {
     /// The highest load that held in each of its steps.
     pub held: Option<Level>,
-    /// Loads above that which failed in some steps only, lowest first.
+    /// Loads above that which held in some steps and failed in others, lowest first; may be above
+    /// `above`, too.
     pub doubtful: Vec<Level>,
-    /// What is above all these.
+    /// What ended the search upwards.
     pub above: Above,
     /// Whether the search came to its end: else fewer repeats stand behind it, and the edge is
     /// known less exactly.
@@ -198,10 +199,14 @@ impl Search {
         let levels = levels(trials);
         let (below, ceiling) = self.split(&levels);
         let clean = below.iter().rposition(|level| level.held > 0 && level.failed == 0);
-        let doubtful = &below[clean.map_or(0, |clean| clean + 1)..];
+        let higher = &levels[clean.map_or(0, |clean| clean + 1)..];
+        let is_doubtful = |level: &&Level| {
+            let is_mixed = level.held > 0 || self.standing(level) == Standing::Open;
+            level.failed > 0 && is_mixed && Some(*level) != ceiling
+        };
         Answer {
             held: clean.map(|clean| below[clean]),
-            doubtful: doubtful.iter().copied().filter(|level| level.failed > 0).collect(),
+            doubtful: higher.iter().filter(is_doubtful).copied().collect(),
             above: match ceiling {
                 Some(level) if self.standing(level) == Standing::Down => Above::Failed(*level),
                 Some(level) => Above::Void(*level),

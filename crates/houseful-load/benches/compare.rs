@@ -13,6 +13,8 @@ use std::time::Instant;
 use houseful_load::compare::{Comparison, Figure, Options, Verdict, compare};
 use simulation::{Chance, Service};
 
+const STEADY: Service = Service { times: 1.0, between_runs: 0.0, memory: 1.0, stops_per_s: 0.0 };
+
 const RATE: f64 = 400.0;
 const PERCENTILES: [&str; 5] = ["50", "90", "95", "99", "99.9"];
 
@@ -34,12 +36,11 @@ fn main() {
         "p50+10%",
         "p50+20%"
     );
-    let steady = Service::STEADY;
-    let noisy = Service { between_runs: 0.05, memory: 40.0, stops_per_s: 0.0, ..steady };
+    let noisy = Service { between_runs: 0.05, memory: 40.0, stops_per_s: 0.0, ..STEADY };
     let stopping = Service { stops_per_s: 1.0, ..noisy };
     let alone = Service { between_runs: 0.0, ..stopping };
     for (name, service, results, runs) in [
-        ("independent latencies", steady, 24_000, [1].as_slice()),
+        ("independent latencies", STEADY, 24_000, [1].as_slice()),
         ("latencies remembered for 0.1 s, stops", alone, 24_000, &[1]),
         ("the same for 1 s", Service { memory: 400.0, ..alone }, 24_000, &[1]),
         ("runs differ by 5 %", noisy, 4_000, &[2, 3, 5, 10]),
@@ -93,8 +94,7 @@ fn is_slower(comparison: &Comparison, percentile: &str) -> bool {
 
 fn cost() {
     let mut chance = Chance::new(1);
-    let [a, b] =
-        ["a", "b"].map(|name| Service::STEADY.side(name, 1, 1_000_000, 20_000.0, &mut chance));
+    let [a, b] = ["a", "b"].map(|name| STEADY.side(name, 1, 1_000_000, 20_000.0, &mut chance));
     let begun = Instant::now();
     let comparison = compare(&a, &b, Options::default());
     assert_eq!(comparison.rows.len(), PERCENTILES.len() + 3);

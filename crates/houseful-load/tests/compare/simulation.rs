@@ -22,11 +22,6 @@ pub(crate) struct Service {
     pub(crate) stops_per_s: f64,
 }
 
-impl Service {
-    pub(crate) const STEADY: Service =
-        Service { times: 1.0, between_runs: 0.0, memory: 1.0, stops_per_s: 0.0 };
-}
-
 /// Numbers by chance: xorshift64* by Marsaglia and Vigna, another than the one under test.
 pub(crate) struct Chance(u64);
 

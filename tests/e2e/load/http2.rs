@@ -36,7 +36,7 @@ fn errors(dir: &Path) -> Vec<String> {
 #[test]
 fn https_servers_are_offered_http_2_and_http_servers_spoken_to_in_it_when_told() {
     let dir = temp_dir();
-    let paced = ["-rate=20", "-duration=500ms", "-insecure"];
+    let paced = ["-rate=100", "-duration=100ms", "-insecure"];
     for flags in [&[][..], &["-http2"], &["-http2=true", "-h2c"]] {
         let server = over_tls();
         write_targets(dir.path(), &format!("GET https://localhost:{}/\n", server.port()));
@@ -65,7 +65,7 @@ fn https_servers_are_offered_http_2_and_http_servers_spoken_to_in_it_when_told()
 #[test]
 fn http_1_is_spoken_where_it_is_chosen_and_where_nobody_asks() {
     let dir = temp_dir();
-    let paced = ["-rate=20", "-duration=500ms", "-insecure"];
+    let paced = ["-rate=100", "-duration=100ms", "-insecure"];
     // A server that chooses HTTP/1.1, and one that chooses nothing.
     for protocols in [&["http/1.1"][..], &[]] {
         let server = server_with(config(false, protocols));
@@ -107,7 +107,7 @@ fn a_collector_does_not_speak_it_in_clear_text_and_the_results_say_so() {
     let dir = temp_dir();
     let houseful = houseful::Setup::new(dir.path()).start();
     write_targets(dir.path(), &format!("GET {}/livez\n", houseful.url()));
-    run(dir.path(), &["-rate=10", "-duration=500ms", "-h2c"]);
+    run(dir.path(), &["-rate=50", "-duration=100ms", "-h2c"]);
     let said = "it said `HTTP/1.1 505 HTTP Version Not Supported`";
     let address = houseful.url().replace("http://", "");
     let error = format!("protocol: `{address}` does not speak HTTP/2 in clear text: {said}");
@@ -138,7 +138,7 @@ fn as_fast_as_possible_names_requests_and_connections() {
     let dir = temp_dir();
     let server = in_clear(Setup::default(), 20);
     write_targets(dir.path(), &format!("GET {}/\n", server.url()));
-    let flags = ["-h2c", "-rate=0", "-duration=500ms", "-max-workers=3"];
+    let flags = ["-h2c", "-rate=0", "-duration=300ms", "-max-workers=3"];
     let output = attack(dir.path(), &flags).output().unwrap();
     let said = "limit: server: it kept 3 requests under way, connections at most 1, and the generator had rest\n";
     assert_eq!(super::stderr(&output), said);
@@ -242,7 +242,7 @@ fn a_server_sees_the_same_of_vegeta() {
             ),
         );
         // One at a time, so that the order is the same.
-        let flags = ["-rate=30", "-duration=1s", "-max-workers=1", "-name=n", flag];
+        let flags = ["-rate=100", "-duration=300ms", "-max-workers=1", "-name=n", flag];
         run(dir.path(), &flags);
         let ours = server.seen();
         let output = Command::new("vegeta")

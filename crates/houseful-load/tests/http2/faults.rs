@@ -20,7 +20,7 @@ fn a_timeout_resets_the_stream_and_leaves_the_connection() {
         _ => Reply::status(200),
     });
     let timeout = Some(Duration::from_millis(200));
-    let (records, outcome) = attack(get(&server), "40", 500, &Options { timeout, ..h2c() });
+    let (records, outcome) = attack(get(&server), "100", 200, &Options { timeout, ..h2c() });
     assert_eq!(errors(&records), ["", "timeout: no answer within 200ms"]);
     for record in records.iter().filter(|record| record.code == 0) {
         assert!(record.latency >= Duration::from_millis(200), "{record:?}");
@@ -38,8 +38,8 @@ fn answers_that_come_too_late_do_no_harm_however_many() {
         _ => Reply { body: Bytes::from_static(&[b'x'; 1_000]), ..Reply::after(60) },
     });
     let timeout = Some(Duration::from_millis(60));
-    let (records, outcome) = attack(get(&server), "2000", 1_000, &Options { timeout, ..h2c() });
-    assert_eq!((records.len(), outcome.connections_opened), (2_000, 1));
+    let (records, outcome) = attack(get(&server), "3000", 500, &Options { timeout, ..h2c() });
+    assert_eq!((records.len(), outcome.connections_opened), (1_500, 1));
     let mut errors = errors(&records);
     errors.retain(|error| !error.is_empty());
     assert_eq!(errors, ["timeout: no answer within 60ms"]);
@@ -55,12 +55,12 @@ fn a_refused_stream_is_sent_again_once() {
             refused.fetch_max(seen.seq() as usize + 1, Ordering::SeqCst) as u64 <= seen.seq();
         if is_first { once.clone() } else { Reply::status(200) }
     });
-    let (records, outcome) = attack(get(&server), "20", 500, &h2c());
+    let (records, outcome) = attack(get(&server), "100", 100, &h2c());
     assert_eq!((errors(&records), records.len(), server.seen().len()), (vec![""], 10, 20));
     assert_eq!((outcome.resent, server.connections()), (10, 1));
 
     let server = Http2Server::start(Setup::default(), move |_| refuse.clone());
-    let (records, outcome) = attack(get(&server), "20", 500, &h2c());
+    let (records, outcome) = attack(get(&server), "100", 100, &h2c());
     assert_eq!(errors(&records), ["reset: the server reset the stream: REFUSED_STREAM"]);
     assert_eq!((records.len(), server.seen().len(), outcome.resent), (10, 20, 10));
 }
@@ -73,7 +73,7 @@ fn a_stream_that_was_reset_is_named_with_its_code_and_not_sent_again() {
             reset: Some((Reason::ENHANCE_YOUR_CALM, is_midway)),
             ..Reply::status(200)
         });
-        let (records, outcome) = attack(get(&server), "20", 500, &h2c());
+        let (records, outcome) = attack(get(&server), "100", 100, &h2c());
         assert_eq!(errors(&records), ["reset: the server reset the stream: ENHANCE_YOUR_CALM"]);
         assert_eq!((server.seen().len(), outcome.resent, server.connections()), (10, 0, 1));
     }
@@ -85,7 +85,7 @@ fn a_server_that_goes_away_finishes_and_is_connected_to_again() {
         goes_away: seen.seq() % 10 == 5,
         ..Reply::after(30)
     });
-    let (records, outcome) = attack(get(&server), "100", 1_000, &h2c());
+    let (records, outcome) = attack(get(&server), "200", 500, &h2c());
     assert_eq!((errors(&records), records.len(), server.seen().len()), (vec![""], 100, 100));
     assert!((9..=11).contains(&server.connections()), "{}", server.connections());
     assert_eq!(outcome.connections_opened as usize, server.connections());
@@ -97,7 +97,7 @@ fn an_idle_connection_that_was_closed_is_no_error() {
         closes: Some(Close::After),
         ..Reply::status(200)
     });
-    let (records, outcome) = attack(get(&server), "10", 1_000, &h2c());
+    let (records, outcome) = attack(get(&server), "20", 500, &h2c());
     assert_eq!((errors(&records), server.seen().len()), (vec![""], 10));
     assert_eq!((server.connections(), outcome.connections_peak), (10, 1));
 }
@@ -108,7 +108,7 @@ fn a_connection_that_closes_in_the_middle_is_closed_early() {
         closes: Some(Close::Before),
         ..Reply::after(30)
     });
-    let (records, outcome) = attack(get(&server), "10", 500, &h2c());
+    let (records, outcome) = attack(get(&server), "20", 250, &h2c());
     assert_eq!(
         errors(&records),
         ["closed early: the server closed the connection without an answer"]
@@ -198,7 +198,7 @@ fn a_server_that_always_goes_away_is_not_asked_for_ever() {
         read_until(tcp, HEADERS);
         tcp.write_all(&frame(GOAWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 11])).unwrap();
     });
-    let (records, outcome) = attack(targets(&format!("GET {url}/")), "1", 1_000, &h2c());
+    let (records, outcome) = attack(targets(&format!("GET {url}/")), "10", 100, &h2c());
     assert_eq!(errors(&records), ["reset: the server ended the connection: ENHANCE_YOUR_CALM"]);
     assert_eq!((outcome.connections_opened, outcome.resent), (5, 1));
 }
@@ -211,7 +211,7 @@ fn a_push_is_against_the_rules() {
         tcp.write_all(&promise).unwrap();
         read_until(tcp, GOAWAY);
     });
-    let (records, _) = attack(targets(&format!("GET {url}/")), "1", 1_000, &h2c());
+    let (records, _) = attack(targets(&format!("GET {url}/")), "10", 100, &h2c());
     assert_eq!(
         errors(&records),
         ["protocol: the server broke the rules of HTTP/2: PROTOCOL_ERROR"]
@@ -224,7 +224,7 @@ fn a_head_that_is_too_long_is_named() {
         headers: vec![("x-long", "x".repeat(10_000)); 7],
         ..Reply::status(200)
     });
-    let (records, outcome) = attack(get(&server), "10", 500, &h2c());
+    let (records, outcome) = attack(get(&server), "50", 100, &h2c());
     let error = "protocol: the answer breaks the rules of HTTP/2, or its head is longer than 65536 bytes: PROTOCOL_ERROR";
     assert_eq!(errors(&records), [error]);
     assert_eq!(outcome.connections_opened, 1);
@@ -256,12 +256,12 @@ fn a_server_without_http_2_is_told_apart_from_one_that_is_not_there() {
             }
         });
         let (records, outcome) =
-            attack(targets(&format!("GET http://{authority}/")), "20", 500, &h2c());
+            attack(targets(&format!("GET http://{authority}/")), "100", 100, &h2c());
         assert_eq!(errors(&records), [error.replace("HOST", &authority)]);
         assert_eq!((records.len(), outcome.resent), (10, 0));
     }
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (records, _) = attack(targets(&format!("GET http://{nobody}/")), "20", 500, &h2c());
+    let (records, _) = attack(targets(&format!("GET http://{nobody}/")), "100", 100, &h2c());
     let error = format!("connect: cannot connect to `{nobody}`: connection refused");
     assert_eq!(errors(&records), [error]);
 }
@@ -272,7 +272,7 @@ fn a_server_that_says_nothing_is_waited_for_no_longer_than_a_request_may_take() 
     let url = format!("http://{}", listener.local_addr().unwrap());
     let timeout = Some(Duration::from_millis(200));
     let (records, outcome) =
-        attack(targets(&format!("GET {url}/")), "20", 500, &Options { timeout, ..h2c() });
+        attack(targets(&format!("GET {url}/")), "100", 100, &Options { timeout, ..h2c() });
     assert_eq!(errors(&records), ["timeout: no answer within 200ms"]);
     assert!(records.iter().all(|record| record.latency >= Duration::from_millis(200)));
     assert!(outcome.elapsed < Duration::from_secs(5), "{outcome:?}");

@@ -202,7 +202,6 @@ impl Host {
         let mut connections = self.connections.borrow_mut();
         let Some(at) = connections.iter().position(|one| one.is_idle()) else { return false };
         let idle = connections.remove(at);
-
         idle.makes_room.set(true);
         idle.retire();
         true

@@ -165,6 +165,7 @@ impl Http2 {
     /// that has nothing to do is closed, and there will be soon.
     fn make_room(&self, engine: &Engine, host: Option<&Host>) -> bool {
         if !engine.has_place()
+            && self.connections.get() > 0
             && self.making_room.get() == 0
             && self.others(host).iter().any(|other| other.close_idle())
         {
@@ -177,7 +178,8 @@ impl Http2 {
     fn may_make_room(&self, engine: &Engine, host: Option<&Host>) -> bool {
         engine.has_place()
             || self.making_room.get() > 0
-            || self.others(host).iter().any(|other| other.has_idle())
+            || (self.connections.get() > 0
+                && self.others(host).iter().any(|other| other.has_idle()))
     }
 }
 

@@ -25,9 +25,11 @@
 //! warnings                   texts
 //! ```
 
+mod houseful;
 mod load;
 mod report;
-mod servers;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -36,9 +38,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Parser;
 
+use crate::houseful::{SyncCounter, houseful};
 use crate::load::{ClosedLoop, Emissions};
 use crate::report::{Commits, Report, Round, Side};
-use crate::servers::{Cpu, NGINX, Server, SyncCounter};
+use crate::support::cpu::{Cpu, choose_cpus, pin, resident_mib_max};
+use crate::support::server::{NGINX, Server};
 
 /// The seed's rate: five houses.
 const FIXED_RATE: u32 = 400;
@@ -102,10 +106,10 @@ fn run(args: &Args) -> anyhow::Result<Report> {
         warnings.push("the store is on a file system in memory: a sync costs nothing".to_owned());
     }
     let connections = args.connections as usize;
-    servers::pin(server_cpu)?;
+    pin(server_cpu)?;
     let nginx = Server::nginx(dir.path(), connections)?;
-    let houseful = Server::houseful(dir.path(), &[])?;
-    servers::pin(generator_cpu)?;
+    let houseful = houseful(dir.path(), &[])?;
+    pin(generator_cpu)?;
     let mut nginx = Bench { server: nginx, emissions: Emissions::new(), rounds: Vec::new() };
     let mut houseful = Bench { server: houseful, emissions: Emissions::new(), rounds: Vec::new() };
 
@@ -128,18 +132,6 @@ fn run(args: &Args) -> anyhow::Result<Report> {
     Ok(Report { title, nginx, houseful, fixed_rate: FIXED_RATE, commits, warnings })
 }
 
-/// One for the server, one for the load generator.
-fn choose_cpus(warnings: &mut Vec<String>) -> anyhow::Result<[usize; 2]> {
-    match *servers::allowed_cpus()? {
-        [server, generator, ..] => Ok([server, generator]),
-        [only] => {
-            warnings.push("there is one CPU only: server and load generator share it".to_owned());
-            Ok([only, only])
-        }
-        [] => bail!("expected a CPU that we may use, found none"),
-    }
-}
-
 /// A server in the course of its rounds.
 struct Bench {
     server: Server,
@@ -152,10 +144,10 @@ impl Bench {
         let Bench { server, emissions, rounds } = self;
         let mut clients = ClosedLoop::connect(server.address, connections)?;
         clients.run(emissions, LEAD_IN)?;
-        let (start, before) = (Instant::now(), (server.cpu()?, Cpu::of_this_thread()?));
+        let (start, before) = (Instant::now(), (server.cpu()?, this_thread()?));
         let tally = clients.run(emissions, time);
         let tally = tally.with_context(|| format!("cannot load {}", server.name))?;
-        let used = (server.cpu()?.since(before.0), Cpu::of_this_thread()?.since(before.1));
+        let used = (server.cpu()?.since(before.0), this_thread()?.since(before.1));
         rounds.push(Round::new(start.elapsed(), used.0, used.1, tally));
         Ok(())
     }
@@ -170,9 +162,13 @@ impl Bench {
         let used = server.cpu()?.since(before);
         // The generator's threads have ended, and sleep most of the time anyway.
         let fixed = Round::new(start.elapsed(), used, Cpu::default(), tally);
-        let resident_mib_max = server.resident_mib_max()?;
+        let resident_mib_max = resident_mib_max(server.process.id())?;
         Ok(Side { name, rounds: std::mem::take(rounds), fixed, resident_mib_max })
     }
+}
+
+fn this_thread() -> std::io::Result<Cpu> {
+    Cpu::read(Path::new("/proc/thread-self/schedstat"))
 }
 
 /// In a round of its own, for the library that counts costs something itself.
@@ -180,9 +176,9 @@ fn count_commits(dir: &Path, connections: usize, cpus: [usize; 2]) -> anyhow::Re
     let counter = SyncCounter::new(dir)?;
     let root = dir.join("counted");
     std::fs::create_dir(&root)?;
-    servers::pin(cpus[0])?;
-    let houseful = Server::houseful(&root, &counter.environment(&root))?;
-    servers::pin(cpus[1])?;
+    pin(cpus[0])?;
+    let houseful = houseful(&root, &counter.environment(&root))?;
+    pin(cpus[1])?;
     let mut clients = ClosedLoop::connect(houseful.address, connections)?;
     clients.introduce_badges()?;
     let mut emissions = Emissions::new();

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::load::{PER_PAYLOAD, Tally};
-use crate::servers::Cpu;
+use crate::support::cpu::Cpu;
+use crate::support::spread::Spread;
 
 /// Shares of the time that passed, from which on something is worth a warning.
 const WAITED_MAX: f64 = 0.05;
@@ -59,34 +60,8 @@ impl Round {
     }
 }
 
-/// Median, least and greatest of the rounds, and the decimals to show.
-struct Spread {
-    median: f64,
-    min: f64,
-    max: f64,
-    decimals: usize,
-}
-
-impl Spread {
-    fn of(values: impl Iterator<Item = f64>, decimals: usize) -> Spread {
-        let mut values: Vec<f64> = values.collect();
-        values.sort_by(f64::total_cmp);
-        let at = |i: usize| values.get(i).copied().unwrap_or(f64::NAN);
-        let (last, half) = (values.len().saturating_sub(1), values.len() / 2);
-        Spread { median: (at(half) + at(last - half)) / 2.0, min: at(0), max: at(last), decimals }
-    }
-
-    fn json(&self) -> Value {
-        json!({ "median": self.median, "min": self.min, "max": self.max })
-    }
-}
-
-/// `10.1 [9.8 to 10.9]`.
-impl fmt::Display for Spread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Spread { median, min, max, decimals } = self;
-        write!(f, "{median:.decimals$} [{min:.decimals$} to {max:.decimals$}]")
-    }
+fn json_of(spread: &Spread) -> Value {
+    json!({ "median": spread.median, "min": spread.min, "max": spread.max })
 }
 
 /// All that was measured of one server.
@@ -103,7 +78,7 @@ impl Side {
     }
 
     fn json(&self) -> Value {
-        let spread = |(key, _, _, of): Figure| (key.to_owned(), self.spread(0, of).json());
+        let spread = |(key, _, _, of): Figure| (key.to_owned(), json_of(&self.spread(0, of)));
         let fixed = |(key, _, _, of): Figure| (key.to_owned(), json!(of(&self.fixed)));
         let mut side: Map<_, _> = FIGURES.map(spread).into_iter().collect();
         side.insert(
@@ -203,7 +178,7 @@ impl Report {
             "title": self.title,
             "nginx": self.nginx.json(),
             "houseful": self.houseful.json(),
-            "ratio": self.ratio().json(),
+            "ratio": json_of(&self.ratio()),
             "fixed": { "emissions_per_s": self.fixed_rate, "ratio": self.ratio_fixed() },
             "commits": { "rows_each": rows_each, "per_s": commits_per_s, "syncs_per_s": syncs_per_s },
             "warnings": self.all_warnings(),

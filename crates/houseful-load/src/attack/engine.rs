@@ -25,6 +25,7 @@ use super::alarm::Alarm;
 use super::busy::Busy;
 use super::client::Failure;
 use super::client::response::Answer;
+use super::deadline::Deadlines;
 use super::dial::Dialer;
 use super::endpoint::Endpoints;
 use super::http2::{self, Http2};
@@ -66,6 +67,9 @@ pub(super) async fn run(
         () = told(&mut level) => {}
     }
     engine.start();
+    if let Some(timeout) = engine.options.timeout {
+        drop(tokio::task::spawn_local(cut_off(Rc::clone(&engine), timeout)));
+    }
     let mut level_now = *level.borrow_and_update();
     let mut may_rise = true;
     let mut done = Vec::new();
@@ -113,6 +117,16 @@ async fn told(level: &mut watch::Receiver<Level>) {
     }
 }
 
+/// Cuts off requests that have had their `timeout`, for ever.
+async fn cut_off(engine: Rc<Engine>, timeout: Duration) {
+    loop {
+        let now = engine.elapsed();
+        // What begins from now on has its time from now on.
+        let next = engine.deadlines.look(now).unwrap_or(now.saturating_add(timeout));
+        tokio::time::sleep(next.saturating_sub(engine.elapsed())).await;
+    }
+}
+
 /// A request that a worker has taken up.
 pub(super) struct Job {
     pub(super) seq: u64,
@@ -150,6 +164,7 @@ pub(super) struct Engine {
     block: Cell<Option<(Duration, Block)>>,
     in_flight: Cell<u64>,
     workers: Cell<usize>,
+    deadlines: Deadlines,
     /// Workers that open a connection before the first request.
     warming: Cell<usize>,
     /// Workers with an open connection and nothing to do, the one used last on top.
@@ -186,6 +201,7 @@ impl Engine {
             block: Cell::new(None),
             in_flight: Cell::new(0),
             workers: Cell::new(0),
+            deadlines: Deadlines::default(),
             warming: Cell::new(0),
             idle: RefCell::new(Vec::new()),
             done: RefCell::new(Vec::new()),
@@ -382,7 +398,7 @@ impl Engine {
     }
 
     fn add_worker(&self, endpoint: usize) -> Rc<Worker> {
-        let worker = Rc::new(Worker::new(endpoint));
+        let worker = Rc::new(Worker::new(endpoint, self.deadlines.add()));
         self.workers.set(self.workers.get() + 1);
         worker
     }
@@ -390,6 +406,7 @@ impl Engine {
     /// A worker has ended.
     pub(super) fn retire(&self, worker: &Worker) {
         self.http2.leave(worker);
+        self.deadlines.remove(&worker.deadline);
         self.workers.set(self.workers.get() - 1);
         self.http2.has_room(self, None);
         // There may be room for another one now.

@@ -24,6 +24,7 @@
 mod alarm;
 mod busy;
 mod client;
+mod deadline;
 mod dial;
 mod endpoint;
 mod engine;

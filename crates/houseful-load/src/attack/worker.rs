@@ -10,6 +10,7 @@ use super::client::Failure;
 use super::client::connection::Connection;
 use super::client::request::{append_chunked, append_head};
 use super::client::response::{Decoder, Keep};
+use super::deadline::Deadline;
 use super::dial::Offer;
 use super::engine::{Engine, Job};
 use super::http2::{self, Carried, Share};
@@ -27,15 +28,18 @@ pub(super) struct Worker {
     /// Which endpoint its connection leads to.
     pub(super) endpoint: Cell<usize>,
     pub(super) share: Share,
+    /// Of its request.
+    pub(super) deadline: Rc<Deadline>,
 }
 
 impl Worker {
-    pub(super) fn new(endpoint: usize) -> Worker {
+    pub(super) fn new(endpoint: usize, deadline: Rc<Deadline>) -> Worker {
         Worker {
             job: RefCell::new(None),
             wake: Notify::new(),
             endpoint: Cell::new(endpoint),
             share: Share::default(),
+            deadline,
         }
     }
 
@@ -138,7 +142,8 @@ async fn perform(
         return Err(Failure::NoneFree { connections_max, timeout });
     }
     let answer = answer(engine, job, worker, tools);
-    tokio::time::timeout(timeout, answer).await.unwrap_or(Err(Failure::Timeout(timeout)))
+    let until = job.taken.saturating_add(timeout);
+    worker.deadline.limit(until, answer).await.unwrap_or(Err(Failure::Timeout(timeout)))
 }
 
 /// Has one job answered, wherever that leads.

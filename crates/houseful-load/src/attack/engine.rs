@@ -36,6 +36,11 @@ use crate::metrics::LATE;
 use crate::pacer::{Pacer, Schedule};
 use crate::results::{Cause, Record};
 
+/// So many records are handed out at once, or what there is after that time: to run the code of
+/// whoever takes them for each alone costs several times as much, and so does waking up for it.
+const HAND_OUT_LEN: usize = 64;
+const HAND_OUT_EVERY: Duration = Duration::from_millis(50);
+
 /// So many records may lie about before a worker lets the main loop hand them out.
 pub(super) const DONE_LEN_MAX: usize = 1_024;
 
@@ -70,40 +75,44 @@ pub(super) async fn run(
     if let Some(timeout) = engine.options.timeout {
         drop(tokio::task::spawn_local(cut_off(Rc::clone(&engine), timeout)));
     }
-    let mut level_now = *level.borrow_and_update();
     let mut may_rise = true;
     let mut done = Vec::new();
     loop {
+        let level_now = *level.borrow_and_update();
         if level_now > Level::Send {
             engine.draining.set(true);
         }
         engine.busy.look(engine.elapsed());
         engine.assign();
-        std::mem::swap(&mut done, &mut engine.done.borrow_mut());
-        for record in done.drain(..) {
-            on_record(&record);
-            engine.recycle(record);
-        }
-        let in_flight = engine.in_flight.get();
-        let is_over = engine.is_over() && in_flight == 0 && engine.done.borrow().is_empty();
-        if is_over || level_now == Level::Abandon {
+        // In this order, for to look is to learn that the targets have run out.
+        let next_look = engine.next_look();
+        let ends = level_now == Level::Abandon || (engine.is_over() && engine.in_flight.get() == 0);
+        if ends || engine.wants_to_hand_out() {
+            if !ends {
+                // Whoever has just got a request sends it first.
+                tokio::task::yield_now().await;
+            }
+            std::mem::swap(&mut done, &mut engine.done.borrow_mut());
+            for record in done.drain(..) {
+                on_record(&record);
+                engine.recycle(record);
+            }
+            if !ends {
+                continue;
+            }
             if let Some(fault) = engine.supply.fault() {
                 return Err(AttackError::Targets(fault));
             }
             return Ok(engine.outcome_now());
         }
-        let due = engine.next_due_for_main();
         tokio::select! {
             () = engine.wake.notified() => {}
-            rung = alarm.wait_until(due.unwrap_or(engine.started.get())), if due.is_some() => {
+            rung = alarm.wait_until(next_look.unwrap_or(engine.started.get())), if next_look.is_some() => {
                 rung.map_err(AttackError::EventLoop)?;
             }
             () = poll_fn(|cx| engine.supply.poll_read(cx, &engine.endpoints)) => {}
-            changed = level.changed(), if may_rise => match changed {
-                Ok(()) => level_now = *level.borrow_and_update(),
-                // Nobody is left to stop us.
-                Err(_) => may_rise = false,
-            }
+            // Not for ever: perhaps nobody is left to stop us.
+            changed = level.changed(), if may_rise => may_rise = changed.is_ok(),
         }
     }
 }
@@ -170,6 +179,8 @@ pub(super) struct Engine {
     /// Workers with an open connection and nothing to do, the one used last on top.
     pub(super) idle: RefCell<Vec<Rc<Worker>>>,
     done: RefCell<Vec<Record>>,
+    /// When the first of them was.
+    done_since: Cell<Duration>,
     /// Records that have been handed out, for their buffers.
     spare: RefCell<Vec<Record>>,
     outcome: Cell<Outcome>,
@@ -205,6 +216,7 @@ impl Engine {
             warming: Cell::new(0),
             idle: RefCell::new(Vec::new()),
             done: RefCell::new(Vec::new()),
+            done_since: Cell::new(Duration::ZERO),
             spare: RefCell::new(Vec::new()),
             outcome: Cell::new(Outcome::default()),
             wake: Notify::new(),
@@ -298,13 +310,30 @@ impl Engine {
         self.next_due().is_none()
     }
 
-    /// When the main loop has to look again by itself. Not at all while every worker is busy,
-    /// since the first to be free takes what is due, nor while the next target is being read.
-    fn next_due_for_main(&self) -> Option<Instant> {
+    /// When the main loop has to look again by itself.
+    fn next_look(&self) -> Option<Instant> {
+        let next = [self.next_due_for_main(), self.next_hand_out()].into_iter().flatten().min()?;
+        self.started.get().checked_add(next)
+    }
+
+    /// Not at all while every worker is busy, since the first to be free takes what is due, nor
+    /// while the next target is being read.
+    fn next_due_for_main(&self) -> Option<Duration> {
         if self.is_full() || matches!(self.upcoming(), Upcoming::NotYet) {
             return None;
         }
-        self.next_due().and_then(|due| self.started.get().checked_add(due))
+        self.next_due()
+    }
+
+    /// When the first record that is done has waited for others long enough.
+    fn next_hand_out(&self) -> Option<Duration> {
+        let is_any = !self.done.borrow().is_empty();
+        is_any.then(|| self.done_since.get() + HAND_OUT_EVERY)
+    }
+
+    fn wants_to_hand_out(&self) -> bool {
+        self.done.borrow().len() >= HAND_OUT_LEN
+            || self.next_hand_out().is_some_and(|at| at <= self.elapsed())
     }
 
     fn is_full(&self) -> bool {
@@ -478,7 +507,8 @@ impl Engine {
 
     /// Hands the main loop what became of `job`. The answer gets the buffers of an earlier one.
     pub(super) fn finish(&self, job: &Job, result: Result<&mut Answer, Failure>) {
-        let latency = self.elapsed().saturating_sub(job.due);
+        let now = self.elapsed();
+        let latency = now.saturating_sub(job.due);
         let target = &job.aim.target;
         let timestamp_ns = self.started_ns.get() + job.due.as_nanos() as i128;
         let mut record = self.spare.borrow_mut().pop().unwrap_or_default();
@@ -519,9 +549,19 @@ impl Engine {
                 }
             }
         }
-        self.done.borrow_mut().push(record);
+        let mut done = self.done.borrow_mut();
+        done.push(record);
+        let len = done.len();
+        drop(done);
+        if len == 1 {
+            self.done_since.set(now);
+        }
         self.in_flight.set(self.in_flight.get() - 1);
-        self.wake.notify_one();
+        // The main loop goes on when it has to, and no sooner: each time is a turn of the event loop.
+        let may_end = || self.in_flight.get() == 0 && self.is_over();
+        if len == 1 || len == HAND_OUT_LEN || may_end() {
+            self.wake.notify_one();
+        }
     }
 
     fn recycle(&self, record: Record) {

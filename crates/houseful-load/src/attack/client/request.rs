@@ -19,28 +19,28 @@ pub(in crate::attack) fn append_head(
 ) {
     let path = target.url.path_and_query();
     let slash = if path.starts_with('/') { "" } else { "/" };
-    put(out, format_args!("{} {slash}{path} HTTP/1.1\r\n", target.method));
+    put(out, &[&target.method, " ", slash, path, " HTTP/1.1\r\n"]);
     let own =
         |name: &str| target.headers.iter().any(|header| header.key().eq_ignore_ascii_case(name));
     if !own("Host") {
-        put(out, format_args!("Host: {}\r\n", target.url.authority()));
+        put(out, &["Host: ", target.url.authority(), "\r\n"]);
     }
     if !own("User-Agent") {
-        put(out, format_args!("User-Agent: {USER_AGENT}\r\n"));
+        put(out, &["User-Agent: ", USER_AGENT, "\r\n"]);
     }
     for header in target.headers.iter().filter(|header| !is_ours(header.key())) {
-        put(out, format_args!("{header}\r\n"));
+        put(out, &[header.key(), ": ", header.value(), "\r\n"]);
     }
     if !options.name.is_empty() {
-        put(out, format_args!("X-Vegeta-Attack: {}\r\n", options.name));
+        put(out, &["X-Vegeta-Attack: ", &options.name, "\r\n"]);
     }
-    put(out, format_args!("X-Vegeta-Seq: {seq}\r\n"));
+    put_number(out, "X-Vegeta-Seq: ", seq);
     // As Go: methods that usually have a body say that there is none.
     if options.is_chunked && !target.body.is_empty() {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     } else if !target.body.is_empty() || matches!(target.method.as_str(), "POST" | "PUT" | "PATCH")
     {
-        put(out, format_args!("Content-Length: {}\r\n", target.body.len()));
+        put_number(out, "Content-Length: ", target.body.len() as u64);
     }
     if !options.keep_alive {
         out.extend_from_slice(b"Connection: close\r\n");
@@ -51,7 +51,7 @@ pub(in crate::attack) fn append_head(
 /// Appends a body as one chunk and its end; nothing for no body.
 pub(in crate::attack) fn append_chunked(out: &mut Vec<u8>, body: &[u8]) {
     if !body.is_empty() {
-        put(out, format_args!("{:x}\r\n", body.len()));
+        write!(out, "{:x}\r\n", body.len()).expect("writing to a Vec cannot fail");
         out.extend_from_slice(body);
         out.extend_from_slice(b"\r\n0\r\n\r\n");
     }
@@ -63,8 +63,28 @@ pub(in crate::attack) fn is_ours(key: &str) -> bool {
         .any(|ours| key.eq_ignore_ascii_case(ours))
 }
 
-fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("writing to a Vec cannot fail");
+/// Several times as quick as `write!`, and this is done for each request.
+fn put(out: &mut Vec<u8>, texts: &[&str]) {
+    for text in texts {
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// A header line.
+fn put_number(out: &mut Vec<u8>, name: &str, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    put(out, &[name]);
+    out.extend_from_slice(&digits[first..]);
+    put(out, &["\r\n"]);
 }
 
 #[cfg(test)]
@@ -81,6 +101,15 @@ mod tests {
         let mut out = Vec::new();
         append_head(&mut out, &target, 7, options);
         String::from_utf8(out).unwrap().replace(USER_AGENT, "UA")
+    }
+
+    #[test]
+    fn numbers() {
+        for number in [0, 7, 10, 1_234_567_890, u64::MAX] {
+            let mut out = Vec::new();
+            put_number(&mut out, "A: ", number);
+            assert_eq!(String::from_utf8(out).unwrap(), format!("A: {number}\r\n"));
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ use tokio::sync::{Notify, watch};
 use super::alarm::Alarm;
 use super::busy::Busy;
 use super::client::Failure;
+use super::client::memo::Memo;
 use super::client::response::Answer;
 use super::deadline::Deadlines;
 use super::dial::Dialer;
@@ -93,9 +94,9 @@ pub(super) async fn run(
                 tokio::task::yield_now().await;
             }
             std::mem::swap(&mut done, &mut engine.done.borrow_mut());
-            for record in done.drain(..) {
-                on_record(&record);
-                engine.recycle(record);
+            for finished in done.drain(..) {
+                on_record(&finished.record);
+                engine.recycle(finished);
             }
             if !ends {
                 continue;
@@ -147,6 +148,13 @@ pub(super) struct Job {
     pub(super) queued: Duration,
 }
 
+/// A record, and the memo of its headers.
+#[derive(Default)]
+struct Finished {
+    record: Record,
+    memo: Memo,
+}
+
 /// What keeps a request that is due from being sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Block {
@@ -178,11 +186,11 @@ pub(super) struct Engine {
     warming: Cell<usize>,
     /// Workers with an open connection and nothing to do, the one used last on top.
     pub(super) idle: RefCell<Vec<Rc<Worker>>>,
-    done: RefCell<Vec<Record>>,
+    done: RefCell<Vec<Finished>>,
     /// When the first of them was.
     done_since: Cell<Duration>,
     /// Records that have been handed out, for their buffers.
-    spare: RefCell<Vec<Record>>,
+    spare: RefCell<Vec<Finished>>,
     outcome: Cell<Outcome>,
     /// Wakes the main loop.
     wake: Notify,
@@ -511,7 +519,8 @@ impl Engine {
         let latency = now.saturating_sub(job.due);
         let target = &job.aim.target;
         let timestamp_ns = self.started_ns.get() + job.due.as_nanos() as i128;
-        let mut record = self.spare.borrow_mut().pop().unwrap_or_default();
+        let mut finished = self.spare.borrow_mut().pop().unwrap_or_default();
+        let Finished { record, memo } = &mut finished;
         for (text, new) in [
             (&mut record.attack, self.options.name.as_str()),
             (&mut record.method, target.method.as_str()),
@@ -533,16 +542,22 @@ impl Engine {
                 record.bytes_in = answer.body_len;
                 std::mem::swap(&mut record.body, &mut answer.body);
                 std::mem::swap(&mut record.headers, &mut answer.headers);
+                std::mem::swap(memo, &mut answer.memo);
                 if !record.is_success() {
-                    let status = write!(record.error, "{} {}", answer.code, answer.reason);
-                    status.expect("writing to a String cannot fail");
-                    record.error.truncate(record.error.trim_end().len());
+                    write!(record.error, "{}", answer.code)
+                        .expect("writing to a String cannot fail");
+                    let reason = answer.reason.trim_end();
+                    if !reason.is_empty() {
+                        record.error.push(' ');
+                        record.error.push_str(reason);
+                    }
                 }
             }
             Err(failure) => {
                 record.code = 0;
                 (record.bytes_out, record.bytes_in) = (0, 0);
                 (record.body, record.headers) = (None, None);
+                memo.forget();
                 write!(record.error, "{failure}").expect("writing to a String cannot fail");
                 if failure.cause() == Cause::Unsent {
                     self.count(|outcome| outcome.unsent += 1);
@@ -550,7 +565,7 @@ impl Engine {
             }
         }
         let mut done = self.done.borrow_mut();
-        done.push(record);
+        done.push(finished);
         let len = done.len();
         drop(done);
         if len == 1 {
@@ -564,10 +579,10 @@ impl Engine {
         }
     }
 
-    fn recycle(&self, record: Record) {
+    fn recycle(&self, finished: Finished) {
         let mut spare = self.spare.borrow_mut();
         if spare.len() < DONE_LEN_MAX {
-            spare.push(record);
+            spare.push(finished);
         }
     }
 }

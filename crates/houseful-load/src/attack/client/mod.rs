@@ -1,6 +1,7 @@
 //! As much of an HTTP/1.1 client as an attack needs: one request at a time on one connection.
 
 pub(super) mod connection;
+pub(super) mod memo;
 pub(super) mod request;
 pub(super) mod response;
 pub(super) mod stream;

@@ -1,5 +1,6 @@
 //! An HTTP/1.1 answer, decoded from bytes in whatever pieces they come. Touches no socket.
 
+use super::memo::Memo;
 use crate::results::HeaderMap;
 
 /// The longest head, a chunk's size line included.
@@ -31,6 +32,8 @@ pub(in crate::attack) struct Answer {
     pub(in crate::attack) body_len: u64,
     /// Whether the server leaves the connection open for another request.
     pub(in crate::attack) reusable: bool,
+    /// Of the head that `headers` are from.
+    pub(in crate::attack) memo: Memo,
 }
 
 /// What is wrong with an answer.
@@ -52,7 +55,7 @@ pub(in crate::attack) enum Fault {
 
 /// Where in an answer the next byte stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     Head,
     /// So many bytes of a body of known length are to come.
     Fixed(u64),
@@ -174,12 +177,21 @@ impl Decoder {
         }
     }
 
-    /// The answer, once it is done. What is taken out of it is made anew for the next.
+    /// The answer, once it is done; before, for whoever fills it from something else than bytes.
+    /// What is taken out of it is made anew for the next.
     pub(in crate::attack) fn answer(&mut self) -> &mut Answer {
+        if !self.is_done() {
+            self.answer.memo.forget();
+        }
         &mut self.answer
     }
 
     fn head(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
+        if let Some((head_len, place)) = Memo::recall(&mut self.answer, bytes, self.is_head_request)
+        {
+            self.place = place;
+            return Ok(head_len);
+        }
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut head = httparse::Response::new(&mut headers);
         let head_len = match head.parse(bytes).map_err(Fault::Head)? {
@@ -217,6 +229,7 @@ impl Decoder {
             && self.place != Place::UntilClose
             && !framing.close
             && (is_http_1_1 || framing.keep_alive);
+        Memo::note(&mut self.answer, &bytes[..head_len], self.is_head_request, self.place);
         Ok(head_len)
     }
 

@@ -27,9 +27,9 @@ use sha2::{Digest, Sha256};
 const DOCUMENT: &str = include_str!("../../web/index.html");
 
 /// The charts' library and its licence, whose notice goes wherever it goes.
-const PLOT_SCRIPT: &str = include_str!("../../web/vendor/uPlot.iife.min.js");
-const PLOT_STYLE: &str = include_str!("../../web/vendor/uPlot.min.css");
-const PLOT_LICENCE: &str = include_str!("../../web/vendor/LICENSE-uPlot");
+const PLOT_SCRIPT: &str = include_str!("../../vendor/uplot/uPlot.iife.min.js");
+const PLOT_STYLE: &str = include_str!("../../vendor/uplot/uPlot.min.css");
+const PLOT_LICENCE: &str = include_str!("../../vendor/uplot/LICENSE");
 const STYLE: &str = include_str!("../../web/page.css");
 
 macro_rules! modules {
@@ -48,8 +48,8 @@ const MODULES: &[Module] = &modules![
 ];
 
 /// What stands in the document for the files that it is joined with.
-const STYLE_LINKS: &str = "<link rel=\"stylesheet\" href=\"vendor/uPlot.min.css\">\n<link rel=\"stylesheet\" href=\"page.css\">\n";
-const SCRIPT_LINKS: &str = "<script src=\"vendor/uPlot.iife.min.js\"></script>\n<script type=\"module\" src=\"main.js\"></script>\n";
+const STYLE_LINKS: &str = "<link rel=\"stylesheet\" href=\"../vendor/uplot/uPlot.min.css\">\n<link rel=\"stylesheet\" href=\"page.css\">\n";
+const SCRIPT_LINKS: &str = "<script src=\"../vendor/uplot/uPlot.iife.min.js\"></script>\n<script type=\"module\" src=\"main.js\"></script>\n";
 
 static PAGE: LazyLock<Page> = LazyLock::new(|| Page::new(MODULES));
 

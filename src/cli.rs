@@ -5,6 +5,7 @@
 
 mod capacity;
 mod compare;
+mod plot;
 mod report;
 mod verify;
 
@@ -16,6 +17,7 @@ use houseful_load::targets::Format;
 
 pub(crate) use self::capacity::CapacityArgs;
 pub(crate) use self::compare::CompareArgs;
+pub(crate) use self::plot::{PlotArgs, PlotFormat};
 pub(crate) use self::report::{ReportArgs, ReportType};
 pub(crate) use self::verify::VerifyArgs;
 use crate::config::{SettingsArgs, StoreArgs, WriterArgs};
@@ -221,6 +223,7 @@ pub(crate) enum LoadCommand {
     Generate(GenerateArgs),
     Attack(Box<AttackArgs>),
     Report(ReportArgs),
+    Plot(PlotArgs),
     #[command(alias = "dump")]
     Encode(EncodeArgs),
     Verify(VerifyArgs),

@@ -7,7 +7,7 @@ use super::support::shell;
 use super::support::{emission, require, temp_dir};
 
 /// Every command.
-pub(crate) const COMMANDS: [&[&str]; 16] = [
+pub(crate) const COMMANDS: [&[&str]; 17] = [
     &[],
     &["serve"],
     &["export"],
@@ -18,6 +18,7 @@ pub(crate) const COMMANDS: [&[&str]; 16] = [
     &["load", "generate"],
     &["load", "attack"],
     &["load", "report"],
+    &["load", "plot"],
     &["load", "encode"],
     &["load", "verify"],
     &["load", "capacity"],
@@ -139,7 +140,7 @@ fn every_example_of_every_help_works() {
 fn order(mut examples: Vec<String>) -> Vec<String> {
     let step = |example: &String| match example {
         e if e.contains("load report") && !e.contains("load attack") => 3,
-        e if e.contains("load compare") => 3,
+        e if e.contains("load compare") || e.contains("load plot") => 3,
         e if e.contains("load encode") || e.contains("load verify") => 3,
         e if e.contains("load attack") || e.contains("load capacity") => 2,
         e if e.contains("load generate") => 1,

@@ -34,6 +34,7 @@ mod operate;
 mod overload;
 mod page;
 mod pi;
+mod plot;
 mod power_cut;
 mod proxy;
 mod queries;

@@ -14,6 +14,7 @@
 //! * [`attack`]: the open-model engine: requests leave on schedule, whatever the server does.
 //! * [`results`]: one record per request, as gob, JSON or CSV.
 //! * [`metrics`], [`reports`]: fold the records in constant memory, print what vegeta prints.
+//! * [`plot`]: results as one HTML file, as SVG or as PNG.
 //! * [`thresholds`]: what the figures must come to.
 //! * [`compare`]: whether one build is faster than another, as far as runs of both can tell.
 //! * [`verify`]: whether a service stored what it said it had.
@@ -42,6 +43,7 @@ pub mod duration;
 pub mod metrics;
 pub mod pacer;
 pub mod plan;
+pub mod plot;
 pub mod rate;
 pub mod reports;
 pub mod results;

@@ -7,6 +7,7 @@ mod compare;
 mod encode;
 mod generate;
 mod live;
+mod plot;
 mod report;
 mod results;
 mod verify;
@@ -23,6 +24,7 @@ pub(crate) fn run(command: LoadCommand) -> anyhow::Result<ExitCode> {
         LoadCommand::Generate(args) => generate::run(&args),
         LoadCommand::Attack(args) => attack::run(&args),
         LoadCommand::Report(args) => report::run(&args),
+        LoadCommand::Plot(args) => plot::run(&args),
         LoadCommand::Encode(args) => encode::run(&args),
         LoadCommand::Verify(args) => verify::run(&args),
         LoadCommand::Capacity(args) => capacity::run(&args),

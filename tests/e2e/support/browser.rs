@@ -144,6 +144,7 @@ impl Browser {
         let (code, text) = match key {
             "Tab" => (9, ""),
             "Enter" => (13, "\r"),
+            "Escape" => (27, ""),
             other => panic!("no code is known for the key {other}"),
         };
         for kind in ["keyDown", "keyUp"] {
@@ -153,6 +154,20 @@ impl Browser {
                 event["text"] = json!(text);
             }
             self.call("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    /// Presses the mouse at one place of the window, moves it to another and lets go.
+    pub(crate) fn drag(&mut self, from: (f64, f64), to: (f64, f64)) {
+        for (kind, (x, y), buttons) in [
+            ("mouseMoved", from, 0),
+            ("mousePressed", from, 1),
+            ("mouseMoved", to, 1),
+            ("mouseReleased", to, 1),
+        ] {
+            let button = if kind == "mouseMoved" { "none" } else { "left" };
+            let event = json!({"type": kind, "x": x, "y": y, "button": button, "buttons": buttons, "clickCount": 1});
+            self.call("Input.dispatchMouseEvent", event);
         }
     }
 

@@ -1,0 +1,129 @@
+//! `houseful load plot`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use houseful_load::metrics::WarmUp;
+use houseful_load::plot::{Charts, Options, Plot, html, png, svg};
+use houseful_load::results::Keep;
+
+use super::generate::parse_duration;
+use super::results::for_each;
+use crate::cli::{PlotArgs, PlotFormat};
+use crate::interrupt;
+
+/// Folds all results, then draws.
+pub(crate) fn run(args: &PlotArgs) -> anyhow::Result<ExitCode> {
+    let skip = parse_duration("--skip", &args.skip)?;
+    let format = format(args)?;
+    let out = Out::open(&args.output, format)?;
+    // A Ctrl-C reaches the attack before us in the pipe, too; what it still sends is drawn.
+    interrupt::on_each(|interrupt| {
+        if !(interrupt.is_from_keyboard() && interrupt.nth == 1) {
+            interrupt.end();
+        }
+    })?;
+    let mut warm_up = WarmUp::new(skip);
+    let mut plot = Plot::new(Options { title: args.title.clone(), expect: args.expect.clone() });
+    let mut left_out: u64 = 0;
+    for_each(&args.files, Keep::Figures, |record| {
+        if warm_up.has(record) {
+            left_out += 1;
+        } else {
+            plot.add(record);
+        }
+        Ok(())
+    })?;
+    let Some(charts) = plot.charts() else {
+        match left_out {
+            0 => bail!("nothing to draw: there is no result in {}", sources(args)),
+            _ => bail!(
+                "nothing to draw: --skip={} leaves out all {left_out} results of {}",
+                args.skip,
+                sources(args)
+            ),
+        }
+    };
+    out.write(&draw(&charts, format)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn draw(charts: &Charts, format: PlotFormat) -> anyhow::Result<Vec<u8>> {
+    let mut drawn = Vec::new();
+    match format {
+        PlotFormat::Html => html::write(&mut drawn, charts),
+        PlotFormat::Svg => svg::write(&mut drawn, charts),
+        PlotFormat::Png => png::write(&mut drawn, charts),
+    }
+    .context("cannot draw the plot")?;
+    Ok(drawn)
+}
+
+/// What was asked for, or else what the output's name says.
+fn format(args: &PlotArgs) -> anyhow::Result<PlotFormat> {
+    if let Some(format) = args.format {
+        return Ok(format);
+    }
+    let extension = Path::new(&args.output).extension().map(|it| it.to_string_lossy());
+    match extension.map(|it| it.to_ascii_lowercase()).as_deref() {
+        Some("html" | "htm") => Ok(PlotFormat::Html),
+        Some("svg") => Ok(PlotFormat::Svg),
+        Some("png") => Ok(PlotFormat::Png),
+        _ if args.output == "-" => Ok(PlotFormat::Html),
+        _ => bail!(
+            "--output: expected a name that ends in .html, .svg or .png, found `{}`; or say which with --format",
+            args.output
+        ),
+    }
+}
+
+fn sources(args: &PlotArgs) -> String {
+    let name = |path: &std::path::PathBuf| match path.to_str() {
+        Some("-") => "stdin".to_owned(),
+        _ => format!("`{}`", path.display()),
+    };
+    match args.files.as_slice() {
+        [] => "stdin".to_owned(),
+        files => files.iter().map(name).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Where the plot goes. A file is opened at first, so that a long attack does not end in a name that
+/// cannot be written, and keeps what it had until there is something to write.
+enum Out {
+    Stdout,
+    File(File, String),
+}
+
+impl Out {
+    fn open(name: &str, format: PlotFormat) -> anyhow::Result<Out> {
+        if name == "-" {
+            if format == PlotFormat::Png && io::stdout().is_terminal() {
+                bail!("PNG is not for terminals: name a file with --output");
+            }
+            return Ok(Out::Stdout);
+        }
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(name);
+        let file = file.with_context(|| format!("cannot create `{name}`"))?;
+        Ok(Out::File(file, name.to_owned()))
+    }
+
+    fn write(self, drawn: &[u8]) -> anyhow::Result<()> {
+        match self {
+            Out::Stdout => {
+                let mut out = io::stdout().lock();
+                out.write_all(drawn).and_then(|()| out.flush()).context("cannot write the plot")
+            }
+            Out::File(mut file, name) => {
+                // A pipe or a device has no length.
+                let is_file = file.metadata().is_ok_and(|it| it.is_file());
+                let cut = if is_file { file.set_len(0) } else { Ok(()) };
+                let written = cut.and_then(|()| file.write_all(drawn));
+                written.with_context(|| format!("cannot write `{name}`"))
+            }
+        }
+    }
+}

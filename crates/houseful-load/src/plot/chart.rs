@@ -210,23 +210,25 @@ impl Rates {
         columns.iter().enumerate().map(rate).collect()
     }
 
-    /// A few answers that come just after the last stretch in which requests were due are no rate that
-    /// broke down: they count in that stretch, which is so much longer.
+    /// A stretch of which the run covers a little, at its end, would tell a rate of a few answers: they
+    /// count in the one before, which is so much longer.
     fn answered(&self, columns: &[&Column]) -> Vec<f64> {
-        let last = self.last();
-        let tail = columns.get(last + 1).filter(|_| columns.len() == last + 2);
-        let rate = |(n, column): (usize, &&Column)| {
-            let bin_end_ns = self.bins.start_ns(n + 1);
-            let (more, until_ns) = match tail {
-                Some(tail) if n == last => (tail.answered, self.end_ns),
-                _ if n == last => (0, self.end_ns.min(bin_end_ns)),
-                _ => (0, bin_end_ns),
+        let last = columns.len() - 1;
+        let mut counts: Vec<u64> = columns.iter().map(|column| column.answered).collect();
+        if last > self.last() {
+            counts[last - 1] += counts[last];
+        }
+        let rate = |n: usize| {
+            let is_longer = last > self.last() && n + 1 == last;
+            let until_ns = match is_longer {
+                true => self.end_ns,
+                false => self.end_ns.min(self.bins.start_ns(n + 1)),
             };
-            (column.answered + more) as f64 / self.seconds(n, until_ns)
+            counts[n] as f64 / self.seconds(n, until_ns)
         };
-        let mut rates: Vec<f64> = columns.iter().enumerate().map(rate).collect();
-        if tail.is_some() {
-            rates[last + 1] = rates[last];
+        let mut rates: Vec<f64> = (0..columns.len()).map(rate).collect();
+        if last > self.last() {
+            rates[last] = rates[last - 1];
         }
         rates
     }

@@ -98,7 +98,7 @@ class Chart {
     const options = {
       width,
       height,
-      padding: [8, 14, 0, 0],
+      padding: [8, 22, 0, 0],
       legend: { show: false },
       cursor: {
         y: false,

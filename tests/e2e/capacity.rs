@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -284,6 +284,23 @@ fn a_server_that_is_not_there_has_no_capacity_of_zero() {
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(text(&output.stderr).starts_with(error), "{output:?}");
     }
+}
+
+#[test]
+fn a_server_that_goes_away_is_missed() {
+    let is_gone = AtomicBool::new(false);
+    let server = Server::start(move |request| {
+        // Two houses are too much for it, for good.
+        is_gone.fetch_or(request.body.contains("badge_2\""), Ordering::SeqCst);
+        match is_gone.load(Ordering::SeqCst) {
+            true => Reply::last(""),
+            false => status("409 Conflict"),
+        }
+    });
+    let output = capacity(&server.url(), &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let error = format!("houseful: nobody answers any more at {}, after ", server.url());
+    assert!(text(&output.stderr).contains(&error), "{output:?}");
 }
 
 #[test]

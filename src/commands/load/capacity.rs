@@ -105,11 +105,9 @@ impl Tester {
         let p99 = format!("p99<={}", Go(p99)).parse().context("--p99")?;
         let assertions = std::iter::once(p99).chain(args.assert.iter().cloned()).collect();
         let source = source(args)?;
-        let (expect, defaults, to) = match &source {
-            Source::Houses { .. } => (Some("201,409".parse()?), HOUSES, args.url.clone()),
-            Source::Targets(targets) => {
-                (None, REQUESTS, format!("the {} targets in turn", targets.len()))
-            }
+        let (expect, defaults, to) = match &args.targets {
+            None => (Some("201,409".parse()?), HOUSES, args.url.clone()),
+            Some(path) => (None, REQUESTS, format!("the targets of `{}`", path.display())),
         };
         let from = args.from.map_or(defaults.0, u64::from);
         let steps = Steps::new(source, lengths, from, args.to.map(u64::from))?;
@@ -144,7 +142,7 @@ impl Tester {
             (Unit::Houses, Some(new)) => {
                 format!("a house sends {one} requests/s, {new} of them new, to {}", self.to)
             }
-            _ => format!("sends {}", self.to),
+            _ => format!("sends {} in turn", self.to),
         };
         let expect = self.expect.as_ref().map_or("200 to 399".to_owned(), Codes::to_string);
         let (fewest, most) = self.search.steps().into_inner();

@@ -179,12 +179,16 @@ fn the_file_stays_small_whatever_comes() {
     }
     let charts = plot.charts().unwrap();
     assert_eq!((charts.runs.len(), charts.has_others), (1 + ATTACKS_MAX, true));
+    for (run, columns_max) in
+        charts.runs.iter().zip([COLUMNS_MAX].into_iter().chain([COLUMNS_OF_ONE_MAX; ATTACKS_MAX]))
+    {
+        assert!(
+            (columns_max * 9 / 10..=columns_max).contains(&run.columns.count),
+            "{:?}",
+            run.columns
+        );
+    }
     let page = page(&charts);
-    eprintln!(
-        "SIZE {} {:?}",
-        page.len(),
-        charts.runs.iter().map(|r| (r.columns.count, r.bins.count)).collect::<Vec<_>>()
-    );
     assert!(page.len() < PAGE_BYTES_MAX, "{}", page.len());
     assert!(!page.contains("<b>") && !page.contains("`<script>`"));
     let svg = svg(&charts);

@@ -317,6 +317,11 @@ Rates:
   100/s for 30s, 200/s for 30s     steps, which need no --duration
   0, infinity            as fast as --max-workers allow
 
+HTTP/2:
+  Requests to a host share one connection, and another one is opened when all streams that the
+  server allows are in use. --max-workers bounds requests and --max-connections connections; over
+  HTTP/1.1 each request has a connection of its own, and the lower of the two bounds both.
+
 Examples:
   houseful load attack -targets=targets.txt -rate=400 -duration=10s | houseful load report
   houseful load attack --targets targets.txt --rate 600/1m --duration 5s --output results.gob
@@ -365,7 +370,7 @@ pub(crate) struct AttackArgs {
     /// How much of each answer's body to keep, such as 512 or 4KB; -1 is all
     #[arg(long, default_value = "0", value_name = "BYTES", allow_hyphen_values = true)]
     pub(crate) max_body: String,
-    /// Open this many connections before the first request
+    /// Open this many connections before the first request; over HTTP/2, one to each host
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) workers: usize,
     /// At most this many requests under way at once [default: 1000]
@@ -406,10 +411,10 @@ pub(crate) struct AttackArgs {
     /// Its key (PEM) [default: in the file of the certificate]
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
-    /// Speak HTTP/2 to https servers that offer it; else, and over http, HTTP/1.1 [default: true]
+    /// Speak HTTP/2 to https servers that choose it when TLS is agreed on [default: true]
     #[arg(long, default_value_t = true, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) http2: bool,
-    /// Speak HTTP/2 to http servers, without asking whether they do
+    /// Speak HTTP/2 to http servers, in clear text and without asking whether they do
     #[arg(long, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) h2c: bool,
     #[command(flatten)]

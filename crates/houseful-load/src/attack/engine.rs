@@ -210,7 +210,7 @@ impl Engine {
             supply,
             endpoints,
             dialer,
-            http2: Http2::new(&options),
+            http2: Http2::default(),
             schedule: RefCell::new(Schedule::new(pacer)),
             options,
             started: Cell::new(Instant::now()),

@@ -211,7 +211,7 @@ async fn exchange(
     let Aim { target, endpoint, .. } = aim;
     let Tools { connection, request, decoder } = tools;
     let mut opened = None;
-    if let Some(host) = engine.http2.host(*endpoint, &engine.endpoints) {
+    if let Some(host) = engine.http2.host(engine, *endpoint) {
         *connection = None;
         match http2::exchange(engine, &host, worker, aim, seq, decoder).await? {
             Carried::Here => return Ok(()),
@@ -279,7 +279,7 @@ async fn open(
 async fn open_first(engine: &Engine, worker: &Worker) -> Result<Option<Connection>, Failure> {
     let endpoint = worker.endpoint.get();
     let mut opened = None;
-    if let Some(host) = engine.http2.host(endpoint, &engine.endpoints) {
+    if let Some(host) = engine.http2.host(engine, endpoint) {
         match http2::warm_up(engine, &host, worker).await? {
             Carried::Here => return Ok(None),
             Carried::ByHttp1(stream) => opened = stream.map(Connection::new),

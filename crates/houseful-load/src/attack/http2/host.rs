@@ -10,6 +10,7 @@ use http::Request;
 use tokio::sync::oneshot;
 
 use super::connection::{self, Body, Connection, Trouble};
+use crate::attack::Options;
 use crate::attack::client::Failure;
 use crate::attack::client::response::{Answer, Keep};
 use crate::attack::client::stream::Stream;
@@ -29,8 +30,10 @@ pub(in crate::attack) struct Host {
     opening: Cell<usize>,
     /// How many requests a connection takes at once, as far as is known.
     streams: Cell<usize>,
+    /// Whether a connection takes a second request.
+    keep_alive: bool,
     /// So many connections may have nothing to do.
-    idle_max: Cell<usize>,
+    idle_max: usize,
 }
 
 /// What waiting for a stream led to.
@@ -84,15 +87,16 @@ enum Opened {
 }
 
 impl Host {
-    pub(super) fn new(endpoint: usize, is_known: bool) -> Host {
+    pub(super) fn new(endpoint: usize, is_known: bool, options: &Options) -> Host {
         Host {
             endpoint,
             is_known: Cell::new(is_known),
             connections: RefCell::default(),
             line: RefCell::default(),
             opening: Cell::new(0),
-            streams: Cell::new(usize::MAX),
-            idle_max: Cell::new(usize::MAX),
+            streams: Cell::new(if options.keep_alive { usize::MAX } else { 1 }),
+            keep_alive: options.keep_alive,
+            idle_max: options.connections_idle_max,
         }
     }
 
@@ -141,19 +145,19 @@ impl Host {
     /// Gives free streams to those in line, and opens connections for the others.
     pub(super) fn tend(self: &Rc<Host>, engine: &Engine) {
         self.hand_out();
-        self.idle_max.set(engine.options.connections_idle_max);
-        let streams = if engine.options.keep_alive { self.streams.get() } else { 1 };
         loop {
             let enough = match self.is_known() {
-                true => self.opening.get().saturating_mul(streams),
+                true => self.opening.get().saturating_mul(self.streams.get()),
                 // The first one tells for all.
                 false if self.is_opening() => usize::MAX,
                 false => 0,
             };
             let waiting = self.line.borrow().iter().filter(|one| !one.is_closed()).count();
+            if waiting <= enough {
+                return;
+            }
             // Before it is known what it speaks, a worker's own place will do.
-            let has_place = !self.is_known() || engine.http2.make_room(engine, Some(self));
-            if waiting <= enough || !has_place {
+            if self.is_known() && !engine.http2.make_room(engine, Some(self)) {
                 return;
             }
             self.opening.set(self.opening.get() + 1);
@@ -185,7 +189,7 @@ impl Host {
         self.hand_out();
         if connection.is_idle() && connection.is_open() {
             let idle = self.connections.borrow().iter().filter(|one| one.is_idle()).count();
-            if idle > self.idle_max.get() {
+            if idle > self.idle_max {
                 connection.retire();
                 self.connections.borrow_mut().retain(|one| one.is_open());
             }
@@ -222,7 +226,9 @@ impl Host {
             Some(Ok(Opened::Http2(connection, driver))) => {
                 self.is_known.set(true);
                 engine.http2.count(1);
-                self.streams.set(connection.in_use_max());
+                if self.keep_alive {
+                    self.streams.set(connection.in_use_max());
+                }
                 let connection = Rc::new(connection);
                 self.connections.borrow_mut().push(Rc::clone(&connection));
                 let keep = Rc::clone(&self).keep(Rc::clone(&engine), connection, driver);
@@ -252,8 +258,8 @@ impl Host {
             return Ok(Opened::Http1(stream));
         }
         let how = if to.is_https() { "" } else { " in clear text" };
-        let keep_alive = engine.options.keep_alive;
-        let (connection, driver) = connection::begin(stream, keep_alive, to.name(), how).await?;
+        let begun = connection::begin(stream, self.keep_alive, to.name(), how);
+        let (connection, driver) = begun.await?;
         Ok(Opened::Http2(connection, driver))
     }
 
@@ -264,10 +270,9 @@ impl Host {
             self.hand_out();
             return;
         }
-        let streams = if engine.options.keep_alive { self.streams.get() } else { 1 };
         let mut line = self.line.borrow_mut();
         line.retain(|give| !give.is_closed());
-        let len = line.len().min(streams);
+        let len = line.len().min(self.streams.get());
         for give in line.drain(..len) {
             drop(give.send(Turn::Failed(Rc::clone(failure))));
         }

@@ -6,16 +6,16 @@
 //!   └── HTTP/1.1, when the server prefers it ─────────┘
 //! ```
 //!
-//! Which hosts speak it: those of https URLs that choose it when TLS is agreed on (ALPN), unless
-//! [`Options::http2`] is off; and with [`Options::h2c`] those of http URLs, which are not asked. Until
-//! the first connection to a host has told, its requests wait for it: one says for all.
+//! Which hosts speak it: those of https URLs that choose it when TLS is agreed on (ALPN), unless that
+//! is turned off; and, if asked for, those of http URLs, which have no say. Until the first connection
+//! to a host has told, its requests wait for it: one tells for all.
 //!
 //! A worker carries one request at a time here, too, but owns no connection: it takes a *slot*, the
 //! right to one stream. A host has one connection, and another one when the streams that the server
-//! allows (`SETTINGS_MAX_CONCURRENT_STREAMS`) are in use, as far as [`Options::connections_max`] go;
-//! without keep-alive one for each request. Nothing is sent before the server's settings have come,
-//! so its limit holds from the first request on. Slots go to requests in the order in which they
-//! ask.
+//! allows (`SETTINGS_MAX_CONCURRENT_STREAMS`) are in use, as far as
+//! [`connections_max`](super::Options::connections_max) goes; without keep-alive one for each request.
+//! Nothing is sent before the server's settings have come, so that its limit holds from the first
+//! request on. Slots go to requests in the order in which they ask.
 //!
 //! Frames, HPACK and windows are those of the library h2.
 
@@ -34,11 +34,9 @@ pub(super) use head::Head;
 pub(super) use host::Host;
 use host::{Slot, Turn};
 
-use super::Options;
 use super::client::Failure;
 use super::client::response::Decoder;
 use super::client::stream::Stream;
-use super::endpoint::Endpoints;
 use super::engine::{Engine, Job};
 use super::supply::Aim;
 use super::worker::Worker;
@@ -57,9 +55,8 @@ pub(super) enum Carried {
 }
 
 /// The hosts of an attack that speak HTTP/2, or may.
+#[derive(Default)]
 pub(super) struct Http2 {
-    over_tls: bool,
-    in_clear: bool,
     /// By the number of their endpoint; `None` for those that speak HTTP/1.1.
     hosts: RefCell<Vec<Option<Rc<Host>>>>,
     /// Workers without a connection of their own: of all, and of those with nothing to do.
@@ -81,36 +78,22 @@ pub(super) struct Share {
 }
 
 impl Http2 {
-    pub(super) fn new(options: &Options) -> Http2 {
-        Http2 {
-            over_tls: options.http2,
-            in_clear: options.h2c,
-            hosts: RefCell::new(Vec::new()),
-            sharing: Cell::new(0),
-            idle: RefCell::new(Vec::new()),
-            connections: Cell::new(0),
-            making_room: Cell::new(0),
-        }
-    }
-
     /// The host at an endpoint; `None` if HTTP/1.1 is spoken there.
-    pub(super) fn host(&self, endpoint: usize, endpoints: &Endpoints) -> Option<Rc<Host>> {
+    pub(super) fn host(&self, engine: &Engine, endpoint: usize) -> Option<Rc<Host>> {
         let mut hosts = self.hosts.borrow_mut();
         while hosts.len() <= endpoint {
             let number = hosts.len();
-            let host = match endpoints.get(number).is_https() {
-                true if self.over_tls => Some(Host::new(number, false)),
-                false if self.in_clear => Some(Host::new(number, true)),
-                _ => None,
-            };
-            hosts.push(host.map(Rc::new));
+            let is_https = engine.endpoints.get(number).is_https();
+            let options = &engine.options;
+            let may = if is_https { options.http2 } else { options.h2c };
+            hosts.push(may.then(|| Rc::new(Host::new(number, !is_https, options))));
         }
         hosts[endpoint].clone()
     }
 
     /// As [`Http2::host`], once it is known.
-    fn known(&self, endpoint: usize, endpoints: &Endpoints) -> Option<Rc<Host>> {
-        self.host(endpoint, endpoints).filter(|host| host.is_known())
+    fn known(&self, engine: &Engine, endpoint: usize) -> Option<Rc<Host>> {
+        self.host(engine, endpoint).filter(|host| host.is_known())
     }
 
     /// The host at this endpoint has chosen HTTP/1.1.
@@ -186,7 +169,7 @@ impl Http2 {
 /// Whether no worker could be given a request for this endpoint; `None` if that is no question of
 /// HTTP/2.
 pub(super) fn is_full(engine: &Engine, endpoint: usize) -> Option<bool> {
-    let host = engine.http2.known(endpoint, &engine.endpoints)?;
+    let host = engine.http2.known(engine, endpoint)?;
     Some(!(may_carry(engine, &host) && has_worker(engine)))
 }
 
@@ -206,7 +189,7 @@ fn has_worker(engine: &Engine) -> bool {
 /// A worker for a request to this endpoint, with the stream for it if one is free; `None` inside if
 /// there is none, outside if that is no question of HTTP/2.
 pub(super) fn free_worker(engine: &Rc<Engine>, endpoint: usize) -> Option<Option<Rc<Worker>>> {
-    let host = engine.http2.known(endpoint, &engine.endpoints)?;
+    let host = engine.http2.known(engine, endpoint)?;
     if !(may_carry(engine, &host) && has_worker(engine)) {
         return Some(None);
     }

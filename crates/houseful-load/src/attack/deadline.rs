@@ -1,9 +1,9 @@
 //! Cuts off requests that take too long, without a timer for each.
 //!
-//! tokio's timer would cost a request its place in the timer wheel and, when nothing else is under
-//! way, a system call and a turn of the event loop. But all requests have the same time, so one
-//! task can look after all of them: whatever begins after a look ends no sooner than that time
-//! after it.
+//! A timer of tokio's would cost a request its place in the timer wheel and, when nothing else is
+//! under way, a system call and a turn of the event loop. But all requests have the same time, so
+//! the main loop can look after all of them: whatever begins after a look ends no sooner than that
+//! time after it.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -13,28 +13,48 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 /// The deadlines of all tasks. Times are since the start of the attack.
-#[derive(Default)]
-pub(super) struct Deadlines(RefCell<Vec<Rc<Deadline>>>);
+pub(super) struct Deadlines {
+    timeout: Option<Duration>,
+    all: RefCell<Vec<Rc<Deadline>>>,
+    next_look: Cell<Option<Duration>>,
+}
 
 impl Deadlines {
+    /// Of tasks that have so much time for each thing they do.
+    pub(super) fn new(timeout: Option<Duration>) -> Deadlines {
+        Deadlines { timeout, all: RefCell::new(Vec::new()), next_look: Cell::new(timeout) }
+    }
+
     /// One for another task.
     pub(super) fn add(&self) -> Rc<Deadline> {
         let deadline = Rc::default();
-        self.0.borrow_mut().push(Rc::clone(&deadline));
+        self.all.borrow_mut().push(Rc::clone(&deadline));
         deadline
     }
 
     /// Its task has ended.
     pub(super) fn remove(&self, deadline: &Rc<Deadline>) {
-        let mut all = self.0.borrow_mut();
+        let mut all = self.all.borrow_mut();
         if let Some(at) = all.iter().position(|other| Rc::ptr_eq(other, deadline)) {
             all.swap_remove(at);
         }
     }
 
-    /// Cuts off what has had its time. Returns when to look again, if anything is under way.
-    pub(super) fn look(&self, now: Duration) -> Option<Duration> {
-        self.0.borrow().iter().filter_map(|deadline| deadline.look(now)).min()
+    /// When to look again; never without a timeout.
+    pub(super) fn next_look(&self) -> Option<Duration> {
+        self.next_look.get()
+    }
+
+    /// Cuts off what has had its time, if it is time to look.
+    pub(super) fn look(&self, now: Duration) {
+        if self.next_look.get().is_none_or(|at| now < at) {
+            return;
+        }
+        let all = self.all.borrow();
+        let next = all.iter().filter_map(|deadline| deadline.look(now)).min();
+        // What begins from now on has its time from now on.
+        let of_later = self.timeout.and_then(|timeout| now.checked_add(timeout));
+        self.next_look.set(next.or(of_later));
     }
 }
 
@@ -71,6 +91,7 @@ impl Deadline {
         done
     }
 
+    /// Returns when its time is over, if it is not.
     fn look(&self, now: Duration) -> Option<Duration> {
         let at = self.at.get()?;
         if at > now {
@@ -95,22 +116,26 @@ mod tests {
 
     #[tokio::test]
     async fn cuts_off_what_takes_too_long_and_nothing_else() {
-        let deadlines = Deadlines::default();
-        assert_eq!(deadlines.look(S), None);
+        let deadlines = Deadlines::new(Some(3 * S));
         let (quick, slow) = (deadlines.add(), deadlines.add());
-        assert_eq!(quick.limit(S, async { 1 }).await, Some(1));
-        assert_eq!(deadlines.look(2 * S), None);
+        assert_eq!(quick.limit(3 * S, async { 1 }).await, Some(1));
+        deadlines.look(S);
+        assert_eq!(deadlines.next_look(), Some(3 * S), "nothing can be over sooner");
+        deadlines.look(3 * S);
+        assert_eq!(deadlines.next_look(), Some(6 * S));
         LocalSet::new()
             .run_until(async {
                 let task = {
                     let slow = Rc::clone(&slow);
-                    spawn_local(async move { slow.limit(3 * S, pending::<()>()).await })
+                    spawn_local(async move { slow.limit(7 * S, pending::<()>()).await })
                 };
                 yield_now().await;
-                assert_eq!(deadlines.look(2 * S), Some(3 * S));
+                deadlines.look(6 * S);
+                assert_eq!(deadlines.next_look(), Some(7 * S));
                 yield_now().await;
                 assert!(!task.is_finished());
-                assert_eq!(deadlines.look(3 * S), None);
+                deadlines.look(7 * S);
+                assert_eq!(deadlines.next_look(), Some(10 * S));
                 assert_eq!(task.await.unwrap(), None);
             })
             .await;
@@ -118,6 +143,13 @@ mod tests {
         assert_eq!(slow.limit(9 * S, async { 2 }).await, Some(2));
         deadlines.remove(&quick);
         deadlines.remove(&slow);
-        assert!(deadlines.0.borrow().is_empty());
+        assert!(deadlines.all.borrow().is_empty());
+    }
+
+    #[test]
+    fn without_a_timeout_there_is_nothing_to_look_for() {
+        let deadlines = Deadlines::new(None);
+        deadlines.look(Duration::MAX);
+        assert_eq!(deadlines.next_look(), None);
     }
 }

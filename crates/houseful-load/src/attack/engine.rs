@@ -73,9 +73,6 @@ pub(super) async fn run(
         () = told(&mut level) => {}
     }
     engine.start();
-    if let Some(timeout) = engine.options.timeout {
-        drop(tokio::task::spawn_local(cut_off(Rc::clone(&engine), timeout)));
-    }
     let mut may_rise = true;
     let mut done = Vec::new();
     loop {
@@ -83,7 +80,9 @@ pub(super) async fn run(
         if level_now > Level::Send {
             engine.draining.set(true);
         }
-        engine.busy.look(engine.elapsed());
+        let now = engine.elapsed();
+        engine.busy.look(now);
+        engine.deadlines.look(now);
         engine.assign();
         // In this order, for to look is to learn that the targets have run out.
         let next_look = engine.next_look();
@@ -124,16 +123,6 @@ async fn told(level: &mut watch::Receiver<Level>) {
         if level.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
-    }
-}
-
-/// Cuts off requests that have had their `timeout`, for ever.
-async fn cut_off(engine: Rc<Engine>, timeout: Duration) {
-    loop {
-        let now = engine.elapsed();
-        // What begins from now on has its time from now on.
-        let next = engine.deadlines.look(now).unwrap_or(now.saturating_add(timeout));
-        tokio::time::sleep(next.saturating_sub(engine.elapsed())).await;
     }
 }
 
@@ -212,6 +201,7 @@ impl Engine {
             dialer,
             http2: Http2::default(),
             schedule: RefCell::new(Schedule::new(pacer)),
+            deadlines: Deadlines::new(options.timeout),
             options,
             started: Cell::new(Instant::now()),
             started_ns: Cell::new(Timestamp::now().as_nanosecond()),
@@ -220,7 +210,6 @@ impl Engine {
             block: Cell::new(None),
             in_flight: Cell::new(0),
             workers: Cell::new(0),
-            deadlines: Deadlines::default(),
             warming: Cell::new(0),
             idle: RefCell::new(Vec::new()),
             done: RefCell::new(Vec::new()),
@@ -320,7 +309,13 @@ impl Engine {
 
     /// When the main loop has to look again by itself.
     fn next_look(&self) -> Option<Instant> {
-        let next = [self.next_due_for_main(), self.next_hand_out()].into_iter().flatten().min()?;
+        let (due, hand_out) = (self.next_due_for_main(), self.next_hand_out());
+        let next = match (due, hand_out) {
+            // Records can wait for that one, which saves a turn of the event loop.
+            (Some(due), Some(hand_out)) if due <= hand_out + HAND_OUT_EVERY => Some(due),
+            (due, hand_out) => [due, hand_out].into_iter().flatten().min(),
+        };
+        let next = [next, self.deadlines.next_look()].into_iter().flatten().min()?;
         self.started.get().checked_add(next)
     }
 

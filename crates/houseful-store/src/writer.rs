@@ -122,14 +122,15 @@ impl Writer {
                 meters.commits.note_duration(began.elapsed());
                 meters.commit_emissions.note(batch.len() as u64);
                 self.remember(batch, &applied);
+                // Before anyone is told: whoever was stored finds a store that does not refuse.
+                self.refusing.now(false, "");
+                self.shared.set_refusing(None);
                 for (job, applied) in batch.drain(..).zip(applied) {
                     match applied {
                         Applied::Stored(id) => job.answer_stored(id),
                         Applied::Copy => job.answer(Outcome::Duplicate),
                     }
                 }
-                self.refusing.now(false, "");
-                self.shared.set_refusing(None);
                 Ok(())
             }
             Err(error) => {

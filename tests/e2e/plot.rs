@@ -177,6 +177,13 @@ fn opens_offline_zooms_and_follows_the_scheme() {
     // All but the histogram, which has no time.
     let differ = [0, 1, 2, 3, 4].map(|chart| zoomed[chart] != all_whole[chart]);
     assert_eq!(differ, [true, true, true, true, false]);
+    // The pointer is on all of them at the same time.
+    browser.drag(place(0.55), place(0.55));
+    browser.wait_text(".wide .legend-at", "at 20");
+    browser.wait(
+        "another chart tells of the same time",
+        "document.querySelectorAll('.legend-at')[1].textContent.startsWith('at 20')",
+    );
     browser.js("document.querySelector('.u-over').dispatchEvent(new MouseEvent('dblclick', { bubbles: true }))");
     browser.wait_text("#zoom", "Drag over a chart to zoom");
     browser.wait(

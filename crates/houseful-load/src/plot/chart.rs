@@ -108,6 +108,8 @@ impl RunCharts {
         let first_ns = summary.earliest?.as_nanosecond();
         let last_ns = summary.latest?.as_nanosecond();
         let end_ns = summary.end?.as_nanosecond();
+        let [min_ns, max_ns] = [summary.latencies.min, summary.latencies.max]
+            .map(|latency| u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
         let columns = grid(&run.timeline, first_ns);
         let extremes =
             run.timeline.columns().iter().map(|column| [column.good, column.bad]).collect();
@@ -133,7 +135,7 @@ impl RunCharts {
             bands: list.iter().map(|column| Band::of(column)).collect(),
             codes: codes(&list, run),
             kinds: kinds(&list, run),
-            histogram: Histogram::of(timeline.columns()),
+            histogram: Histogram::of(run.metrics.latencies_ns(), min_ns, max_ns),
             summary,
         })
     }

@@ -107,7 +107,7 @@ struct Counts<'a> {
 
 #[derive(Serialize)]
 struct Histogram<'a> {
-    edges: Vec<Us>,
+    edges: Vec<Number>,
     counts: &'a [u64],
 }
 
@@ -196,7 +196,7 @@ impl<'a> Run<'a> {
             columns: Columns::of(run.columns, &run.extremes),
             bins: Bins::of(run),
             histogram: Histogram {
-                edges: run.histogram.edges_ns.iter().map(|ns| Us(*ns)).collect(),
+                edges: run.histogram.edges_ns.iter().map(|ns| Number(ns / 1e3)).collect(),
                 counts: &run.histogram.counts,
             },
         }

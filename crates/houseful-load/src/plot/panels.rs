@@ -137,7 +137,7 @@ pub(super) fn failures(drawing: &mut Drawing, card: Frame, run: &RunCharts) {
 
 pub(super) fn histogram(drawing: &mut Drawing, card: Frame, run: &RunCharts) {
     let legend = [Entry::new("requests", Ink::Series1, Mark::Area)];
-    let edges: Vec<f64> = run.histogram.edges_ns.iter().map(|ns| *ns as f64).collect();
+    let edges = &run.histogram.edges_ns;
     let (first, last) = (edges.first().copied().unwrap_or(1.0), edges.last().copied());
     let x = Axis::log(first, last.unwrap_or(10.0), 1.0);
     let highest = run.histogram.counts.iter().copied().max().unwrap_or(0);

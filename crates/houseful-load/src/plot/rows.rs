@@ -12,14 +12,14 @@ const BITS: u32 = 6;
 pub(super) struct Rows(Vec<(u16, u32)>);
 
 /// The row of a latency.
-pub(super) fn row(ns: u64) -> u16 {
+fn row(ns: u64) -> u16 {
     let shift = (ns | 1).ilog2().saturating_sub(BITS);
     // At most 57 * 64 + 127.
     (u64::from(shift << BITS) + (ns >> shift)) as u16
 }
 
 /// The shortest latency of a row.
-pub(super) fn start_ns(row: u16) -> u64 {
+fn start_ns(row: u16) -> u64 {
     let shift = (u32::from(row) >> BITS).saturating_sub(1);
     u64::from(u32::from(row) - (shift << BITS)) << shift
 }
@@ -45,7 +45,7 @@ impl Rows {
     }
 
     /// Each row that holds something and how many, shortest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
+    fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
         self.0.iter().map(|(row, count)| (*row, u64::from(*count)))
     }
 

@@ -71,7 +71,9 @@ class Chart {
     if (entry.swatch) swatch.style.backgroundColor = `var(${entry.color})`;
     else swatch.style.borderTopColor = `var(${entry.color})`;
     if (entry.is_dashed) swatch.style.borderTopStyle = "dashed";
+    // As wide as it may become, so that nothing moves under the pointer.
     const value = el("b");
+    if (entry.value) value.style.minWidth = `${entry.room ?? 8}ch`;
     const button = el("button", { type: "button", "aria-pressed": String(!entry.is_hidden), title: `Show or hide ${entry.name}` }, swatch, el("span", { text: entry.name }), value);
     if (entry.is_hidden) this.hidden.add(entry);
     button.addEventListener("click", () => {
@@ -147,7 +149,7 @@ class Chart {
     const { left, idx } = this.plot?.cursor ?? {};
     const at = idx == null || left < 0 ? null : this.plot.posToVal(left, "x");
     for (const { entry, value } of this.entries) {
-      value.textContent = at == null || this.hidden.has(entry) ? "" : (entry.value?.(at) ?? "");
+      value.textContent = this.hidden.has(entry) ? "" : ((at == null ? entry.overall : entry.value?.(at)) ?? "");
     }
     this.at.textContent = at == null ? "" : this.x.name(at);
   }
@@ -169,7 +171,7 @@ function valueAxis(is_log, name, least, room = 1.06) {
         if (min == null || max == null) return is_log() ? [least, least * 10] : [0, 1];
         if (!is_log()) return [0, max > 0 ? max * room : 1];
         const low = Math.max(min, least) / 1.4;
-        return [low, Math.max(max * 1.5, low * 10)];
+        return [low, Math.max(max * (room > 1.1 ? 8 : 1.5), low * 10)];
       },
     }),
     axis: () => ({

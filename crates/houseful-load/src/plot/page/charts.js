@@ -61,6 +61,7 @@ function latencyChart(run, view, state, tools) {
   };
   const blue = "--series-1";
   const [fine, failed] = [dots("--ink", 2.5, 0.4), dots("--bad", 5, 0.9)];
+  const overall = Object.fromEntries(run.latencies.map(([name, us]) => [name, latency(us)]));
   const has_bad = columns.bad.at.length > 0;
   return new Chart({
     title: "Latency",
@@ -77,11 +78,11 @@ function latencyChart(run, view, state, tools) {
       { series: [2, 1], fill: faint(blue, 0.14) },
     ],
     legend: [
-      { name: "p50", color: blue, series: [2], value: of(bins.p50) },
-      { name: "p90", color: "--series-2", series: [3], value: of(bins.p90) },
-      { name: "p95", color: "--series-5", series: [4], is_hidden: true, value: of(bins.p95) },
-      { name: "p99", color: "--series-3", series: [5], value: of(bins.p99) },
-      { name: "min to max", color: blue, swatch: "fill", series: [1, 6], value: (s) => `${of(bins.min)(s)} – ${of(bins.max)(s)}` },
+      { name: "p50", color: blue, series: [2], value: of(bins.p50), overall: overall.p50 },
+      { name: "p90", color: "--series-2", series: [3], value: of(bins.p90), overall: overall.p90 },
+      { name: "p95", color: "--series-5", series: [4], is_hidden: true, value: of(bins.p95), overall: overall.p95 },
+      { name: "p99", color: "--series-3", series: [5], value: of(bins.p99), overall: overall.p99 },
+      { name: "min to max", color: blue, swatch: "fill", series: [1, 6], value: (s) => `${of(bins.min)(s)} – ${of(bins.max)(s)}`, overall: `${overall.min} – ${overall.max}`, room: 18 },
       { name: "fastest and slowest", color: "--ink", swatch: "dots", series: [7, 8] },
       ...(has_bad ? [{ name: "failures", color: "--bad", swatch: "dots", series: [9, 10] }] : []),
     ],
@@ -92,6 +93,7 @@ function latencyChart(run, view, state, tools) {
 function rateChart(run, view) {
   const { bins } = run;
   const times = middles(bins, bins.asked.map((_, n) => n));
+  const answered = run.codes.reduce((sum, [code, n]) => (code === 0 ? sum : sum + n), 0);
   const of = (list) => (s) => `${rate(list[indexAt(bins, s)])}/s`;
   return new Chart({
     title: "Requests a second",
@@ -101,8 +103,8 @@ function rateChart(run, view) {
     y: valueAxis(() => false, rate),
     series: [line("--series-1", 1.5, { fill: 0.12 }), line("--series-3", 1.5, { dash: [5, 3] })],
     legend: [
-      { name: "asked", color: "--series-3", is_dashed: true, series: [2], value: of(bins.asked) },
-      { name: "answered", color: "--series-1", series: [1], value: of(bins.answered) },
+      { name: "asked", color: "--series-3", is_dashed: true, series: [2], value: of(bins.asked), overall: `${rate(run.rate)}/s` },
+      { name: "answered", color: "--series-1", series: [1], value: of(bins.answered), overall: `${rate(answered / run.end_s)}/s` },
     ],
   });
 }
@@ -125,6 +127,7 @@ function colorsOf({ codes, kinds }) {
 function codesChart(run, view) {
   const { bins } = run;
   const times = middles(bins, bins.asked.map((_, n) => n));
+  const total = (n) => bins.codes[n].counts.reduce((sum, v) => sum + v, 0);
   const totals = bins.asked.map((_, n) => bins.codes.reduce((sum, { counts }) => sum + counts[n], 0));
   // A share of the rate that was asked: the last stretch may be shorter.
   const rates = bins.codes.map(({ counts }) => counts.map((v, n) => (totals[n] === 0 ? (bins.asked[n] == null ? null : 0) : (v / totals[n]) * bins.asked[n])));
@@ -136,7 +139,7 @@ function codesChart(run, view) {
     x: time_axis,
     y: valueAxis(() => false, rate),
     series: bins.codes.map(({ name }) => line(colors.get(name))),
-    legend: bins.codes.map(({ name }, n) => ({ name, color: colors.get(name), series: [n + 1], value: (s) => `${rate(rates[n][indexAt(bins, s)])}/s` })),
+    legend: bins.codes.map(({ name }, n) => ({ name, color: colors.get(name), series: [n + 1], value: (s) => `${rate(rates[n][indexAt(bins, s)])}/s`, overall: `${rate((total(n) / run.requests) * run.rate)}/s` })),
   });
 }
 
@@ -152,7 +155,7 @@ function failuresChart(run, view) {
     x: time_axis,
     y: valueAxis(() => false, (v) => (Number.isInteger(v) ? count(v) : "")),
     series: is_none ? [edge] : bins.kinds.map(({ name }) => failures(colors.get(name))),
-    legend: bins.kinds.map(({ name, counts }, n) => ({ name, color: colors.get(name), series: [n + 1], value: (s) => count(counts[indexAt(bins, s)] ?? 0) })),
+    legend: bins.kinds.map(({ name, counts }, n) => ({ name, color: colors.get(name), series: [n + 1], value: (s) => count(counts[indexAt(bins, s)] ?? 0), overall: count(counts.reduce((sum, v) => sum + v, 0)), room: 5 })),
     nothing: is_none ? "No failures" : "",
   });
 }
@@ -187,7 +190,7 @@ function histogramChart(run, state, tools) {
     },
     y: valueAxis(() => state.is_log_counts, (v) => (Number.isInteger(v) ? count(v) : ""), 0.5, 1.3),
     series: [{ style: () => ({ stroke: color("--series-1"), fill: faint("--series-1", 0.22), width: 1.5, paths: (plot, n, from, to) => stepped(plot, n, from, to), fillTo: (plot) => plot.scales.y.min, points: { show: false } }) }],
-    legend: [{ name: "requests", color: "--series-1", series: [1], value: (us) => (counts[stepAt(us)] == null ? "" : `${count(counts[stepAt(us)])} · ${percent(counts[stepAt(us)] / total)}`) }],
+    legend: [{ name: "requests", color: "--series-1", series: [1], value: (us) => (counts[stepAt(us)] == null ? "" : `${count(counts[stepAt(us)])} · ${percent(counts[stepAt(us)] / total)}`), overall: count(total), room: 16 }],
     draw: (plot) => drawMarks(plot, marks),
     tools,
   });

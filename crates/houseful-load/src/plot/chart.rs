@@ -50,7 +50,7 @@ pub(super) struct RunCharts {
     /// Answers a second.
     pub(super) answered: Vec<f64>,
     pub(super) bands: Vec<Option<Band>>,
-    /// Requests of each bin by status, least first; few enough to draw.
+    /// Requests of each bin by status, the lowest first; few enough to draw.
     pub(super) codes: Vec<Line>,
     /// Failures of each bin by kind.
     pub(super) kinds: Vec<Line>,
@@ -93,9 +93,7 @@ impl Charts {
         let title = title.unwrap_or("Load test").to_owned();
         Some(Charts { title, runs, has_others: plot.has_others })
     }
-}
 
-impl Charts {
     /// Those of all results.
     pub(super) fn all(&self) -> &RunCharts {
         self.runs.first().expect("all results are a run")

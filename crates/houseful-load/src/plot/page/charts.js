@@ -179,7 +179,8 @@ function histogramChart(run, state, tools) {
   const stepAt = (us) => edges.findLastIndex((start) => start <= us);
   return new Chart({
     title: "How long requests took",
-    data: () => [xs, [...counts.map((v) => (v === 0 && state.is_log_counts ? 0.5 : v)), null]],
+    // The last count goes on to the last edge.
+    data: () => [xs, [...counts, counts.at(-1)].map((v) => (v === 0 && state.is_log_counts ? 0.5 : v))],
     x: {
       scale: () => ({ distr: 3, range: () => [xs[0], xs.at(-1)] }),
       axis: () => ({ splits: (_, __, min, max) => logSplits(min, max), filter: (_, splits) => splits, values: (_, splits) => splits.map((v) => latency(v)) }),
@@ -202,6 +203,7 @@ function drawMarks(plot, marks) {
   ctx.save();
   ctx.font = FONT.replace("11px", `${11 * devicePixelRatio}px`);
   ctx.textBaseline = "top";
+  ctx.textAlign = "left";
   ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
   ctx.lineWidth = devicePixelRatio;
   let row = 0;

@@ -14,6 +14,9 @@ const ALIKE: f64 = 0.01;
 /// Shares of statuses that differ by more than this, of all results, are not alike.
 const CODES_ALIKE: f64 = 0.01;
 
+/// A slip up to this share of a latency says little in it.
+const SLIP_SMALL: f64 = 0.25;
+
 /// Why no latency of these runs says anything of the server: the generator was late itself.
 pub(super) fn late_generator(sides: [&Side; 2]) -> Option<String> {
     let is_late = |run: &&Run| run.summary.sending.is_some_and(|it| it.limit == Limit::Generator);
@@ -33,6 +36,7 @@ pub(super) fn notes(a: &Side, b: &Side) -> Vec<String> {
     notes.extend(order(a, b));
     notes.extend(rates(a, b));
     notes.extend(held(a, b));
+    notes.extend(slips(a, b));
     notes.extend(lengths(a, b));
     notes.extend(targets(a, b));
     notes.extend(bodies(a, b));
@@ -100,6 +104,27 @@ fn held(a: &Side, b: &Side) -> Vec<String> {
         )
     });
     behind_note.into_iter().chain(untold_note).collect()
+}
+
+/// The run whose latencies owe most to how late requests were sent, if that is much.
+fn slips(a: &Side, b: &Side) -> Option<String> {
+    let share = |run: &Run| {
+        let slip = run.summary.sending.filter(|sending| sending.limit == Limit::None)?.slip_p99;
+        Some(slip.as_secs_f64() / run.summary.latencies.p99.as_secs_f64().max(1e-9))
+    };
+    let runs = [a, b].into_iter().flat_map(|side| &side.runs);
+    let (share, run) = runs
+        .filter_map(|run| Some((share(run)?, run)))
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))?;
+    let slip_p99 = run.summary.sending?.slip_p99;
+    (share > SLIP_SMALL).then(|| {
+        format!(
+            "requests of `{}` were sent {} late at p99, which its latencies count, of {} at p99: a less busy machine shows smaller differences",
+            run.name,
+            Go(rounded(slip_p99)),
+            Go(rounded(run.summary.latencies.p99))
+        )
+    })
 }
 
 fn lengths(a: &Side, b: &Side) -> Option<String> {

@@ -11,10 +11,10 @@
 //! one run are one observation of that. See Kalibera and Jones, "Rigorous Benchmarking in
 //! Reasonable Time", ISMM 2013. `bootstrap.rs` says how the intervals are made and from which sources.
 //!
-//! Each interval is right by itself, with the confidence asked for. Of several figures with no
-//! difference in truth more than that share shows one by chance: `benches/compare.rs` prints how many.
+//! All intervals of a comparison hold the truth at once, as often as the confidence says; so the more
+//! percentiles are asked for, the wider they are. `benches/compare.rs` prints how often that is so.
 //!
-//! Memory: a histogram of some 100 KB a run; of a single run 32 of them while it is read.
+//! Memory: histograms of some hundred KB a run; of a single run 32 more while it is read.
 
 mod blocks;
 mod bootstrap;

@@ -232,6 +232,11 @@ fn a_single_run_spreads_as_the_runs_of_the_other_side() {
     let one = side("b", &[Kind { times: 1.15, ..KIND }]);
     let comparison = compare(&side("a", &many), &one, options());
     assert_eq!(row(&comparison, "p50").verdict, Verdict::CannotTell);
+    assert!(
+        comparison.says().starts_with("cannot tell at mean, p50, p90"),
+        "{}",
+        comparison.says()
+    );
     // By itself its p50 is known better than by a hundredth.
     let alone = compare(&side("a", &[KIND]), &one, options());
     assert_eq!(row(&alone, "p50").verdict, Verdict::Slower);
@@ -243,6 +248,10 @@ fn runs_that_are_too_short_or_fail_are_not_judged() {
     let comparison = compare(&side("a", &[at_once]), &side("b", &[at_once]), options());
     let too_short = Verdict::NotJudged("the runs are too short");
     assert_eq!(row(&comparison, "p50").verdict, too_short);
+    assert_eq!(
+        comparison.says(),
+        "cannot tell: no latency could be judged, and the table says why"
+    );
     let failing = Kind { code: 500, ..KIND };
     let comparison = compare(&side("a", &[KIND]), &side("b", &[failing]), options());
     let none = Verdict::NotJudged("there is a run without a success");
@@ -283,6 +292,10 @@ fn what_is_not_alike_is_noted() {
         (
             with(|it| it.slip = None),
             "`b/0`, `b/1` does not tell how late requests were sent, so the generator may have been the limit",
+        ),
+        (
+            with(|it| it.slip = Some(Duration::from_millis(99))),
+            "requests of `b/1` were sent 99ms late at p99, which its latencies count, of 298.058ms at p99: a less busy machine shows smaller differences",
         ),
         (
             with(|it| it.begins_ms += 200_000),

@@ -57,9 +57,20 @@ impl Comparison {
                 format!("B is as fast as A, within {}", Percent(self.options.same_within))
             }
             _ if fails_more(&self.rows).is_some() => {
-                "cannot tell: one of them fails more often, which may be why it is quicker".to_owned()
+                "cannot tell: one of them fails more often, which may be why it is quicker"
+                    .to_owned()
             }
-            _ => "cannot tell: chance alone may make such differences; more runs, or longer ones, show smaller ones".to_owned(),
+            _ if !self.rows.iter().any(|row| row.figure.is_latency() && row.change.is_some()) => {
+                "cannot tell: no latency could be judged, and the table says why".to_owned()
+            }
+            _ => {
+                let unsure = self.rows.iter().filter(|row| row.verdict == Verdict::CannotTell);
+                let unsure: Vec<_> = unsure.map(|row| row.figure.to_string()).collect();
+                format!(
+                    "cannot tell at {}: chance alone may make such differences; more runs, or longer ones, show smaller ones",
+                    unsure.join(", ")
+                )
+            }
         }
     }
 
@@ -111,7 +122,7 @@ fn cells(row: &Row, options: &Options) -> [String; 6] {
     };
     let against = |value: f64| match row.figure {
         Figure::Unexpected => signed(value),
-        _ => signed(value - 1.0) + "%",
+        _ => times(value),
     };
     let unit = if row.figure.is_ratio() { "" } else { " points" };
     let (estimate, interval) = match row.change {
@@ -140,6 +151,16 @@ fn cells(row: &Row, options: &Options) -> [String; 6] {
 
 fn ns(value: f64) -> String {
     Go(rounded(Duration::from_nanos(value.round() as u64))).to_string()
+}
+
+/// A ratio in percent of change, or what it is a multiple of if that is many.
+fn times(ratio: f64) -> String {
+    match ratio {
+        ratio if ratio > 1_000.0 => "over ×1000".to_owned(),
+        ratio if ratio >= 10.0 => format!("×{ratio:.1}"),
+        // It is not nothing.
+        ratio => signed(ratio.max(0.001) - 1.0) + "%",
+    }
 }
 
 /// A share in percent with its sign.

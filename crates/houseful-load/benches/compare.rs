@@ -55,7 +55,7 @@ fn main() {
 }
 
 fn line(name: &str, service: Service, results: u32, runs: usize, pairs: usize) {
-    let mut wrong = vec![0; 6];
+    let mut wrong = [0; 6];
     let mut any = 0;
     let mut found = [0, 0];
     let options = || Options { resamples: 2_000, same_within: 0.0, ..Options::default() };

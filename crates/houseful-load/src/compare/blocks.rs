@@ -116,7 +116,7 @@ impl BlockFold {
 pub(super) struct Blocks {
     /// Each latency that was recorded, as a percentile would give it, increasing.
     values_ns: Vec<u64>,
-    /// [latency][block]: how many results of the block are no longer.
+    /// `[latency][block]`: how many results of the block are no longer.
     counts_up_to: Vec<u64>,
     lens_s: Vec<f64>,
     requests: Vec<u64>,
@@ -124,7 +124,7 @@ pub(super) struct Blocks {
     successes: Vec<u64>,
 }
 
-/// How often each block was drawn: [block] → times.
+/// How often each block was drawn: `[block]` → times.
 pub(super) type Drawn<'a> = &'a [u64];
 
 impl Blocks {

@@ -27,11 +27,11 @@ use crate::splitmix::SplitMix64;
 
 /// One figure of one side: of what was measured, and of what was drawn from it.
 pub(super) struct Sample {
-    /// [run] → the figure, on its scale.
+    /// `[run]` → the figure, on its scale.
     runs: Vec<f64>,
     /// How many things are drawn from: runs, or blocks of the one run.
     units: usize,
-    /// [resample] → the figure of the side.
+    /// `[resample]` → the figure of the side.
     draws: Vec<f64>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Interval {
     pub(super) high: f64,
 }
 
-/// Draws `resamples` times: [figure] → what came of it. All figures of a resample are of the same draw.
+/// Draws `resamples` times: `[figure]` → what came of it. All figures of a resample are of the same draw.
 pub(super) fn draw(
     side: &Side,
     figures: &[Figure],
@@ -107,7 +107,7 @@ pub(super) fn intervals(a: &[Sample], b: &[Sample], confidence: f64) -> Vec<Opti
     intervals.collect()
 }
 
-/// [resample] → how far the drawn difference is from the measured one.
+/// `[resample]` → how far the drawn difference is from the measured one.
 fn deviations(a: &Sample, b: &Sample) -> Option<Vec<f64>> {
     let estimate = b.estimate() - a.estimate();
     let differences: Vec<f64> =

@@ -83,7 +83,7 @@ impl RunFold {
         let (method, url) = &mut self.last_target;
         let is_again = *method == record.method && *url == record.url;
         if let Some(targets) = &mut self.targets
-            && !(is_again && !targets.is_empty())
+            && (!is_again || targets.is_empty())
         {
             method.clone_from(&record.method);
             url.clone_from(&record.url);

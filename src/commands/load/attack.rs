@@ -1,7 +1,7 @@
 //! `houseful load attack`.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -10,7 +10,7 @@ use houseful_load::duration::Go;
 use houseful_load::metrics::{LATE, Slips};
 use houseful_load::pacer::Pacer;
 use houseful_load::rate::Rate;
-use houseful_load::results::{Encoding, Writer};
+use houseful_load::results::{Encoding, Record, Writer};
 use houseful_load::targets::{self, Defaults, Header};
 
 use super::attack_flags;
@@ -19,6 +19,10 @@ use super::results::open_output;
 use super::{Live, stop_on_interrupt};
 use crate::cli::AttackArgs;
 use crate::say;
+
+/// How long results lie in our buffer at most, when the next ones come: a report at the other end
+/// of a pipe should be of now also when they come slowly, and be woken seldom when they do not.
+const FLUSH_EVERY_NS: i128 = 100_000_000;
 
 /// Checks the flags, reads the targets, sends them.
 pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
@@ -46,7 +50,7 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
     };
     let targets = read_targets(args, Defaults { headers, body: body.into() })?;
 
-    let mut out = Writer::new(open_output(&args.output, Encoding::Gob)?, Encoding::Gob);
+    let mut out = Results::new(open_output(&args.output, Encoding::Gob)?);
     let mut live = Live::new(&pacer);
     let stop = stop_on_interrupt()?;
     let mut slips = Slips::new();
@@ -64,7 +68,7 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
         }
     });
     live.finish();
-    failed.map_or(Ok(()), Err).and_then(|()| out.flush()).context("cannot write the results")?;
+    failed.map_or(Ok(()), Err).and_then(|()| out.to.flush()).context("cannot write the results")?;
     let outcome = outcome?;
     if stop.is_told() {
         let of = planned.map(|planned| format!(" of {planned}")).unwrap_or_default();
@@ -93,6 +97,30 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
         say(format_args!("limit: {}", sending.verdict()));
     }
     Ok(ExitCode::FAILURE)
+}
+
+/// Where the results go.
+struct Results {
+    to: Writer<Box<dyn Write>>,
+    /// The end of the request at whose result they were flushed last, since 1970.
+    flushed_ns: i128,
+}
+
+impl Results {
+    fn new(to: Box<dyn Write>) -> Results {
+        Results { to: Writer::new(to, Encoding::Gob), flushed_ns: i128::MIN }
+    }
+
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        self.to.write(record)?;
+        // The record's time will do, and spares a look at the clock.
+        let now_ns = record.end_ns();
+        if now_ns.saturating_sub(self.flushed_ns) >= FLUSH_EVERY_NS {
+            self.flushed_ns = now_ns;
+            self.to.flush()?;
+        }
+        Ok(())
+    }
 }
 
 /// Who was the limit of an attack as fast as possible.

@@ -98,6 +98,24 @@ fn an_interrupt_waits_for_what_is_under_way_and_keeps_it() {
 }
 
 #[test]
+fn results_that_come_slowly_do_not_lie_about() {
+    let dir = temp_dir();
+    let server = Server::start(|_| Reply::bytes(OK));
+    write_targets(dir.path(), &format!("GET {}/\n", server.url()));
+    let mut attack = attack(dir.path(), &["-rate=5", "-duration=0"]).spawn().unwrap();
+    // A buffer of 8 KiB would hold some forty.
+    let output = dir.path().join("results.gob");
+    let len = || output.metadata().map_or(0, |file| file.len());
+    wait_until(PATIENCE, "a result is written", || len() > 0);
+    let first_len = len();
+    wait_until(PATIENCE, "and another one", || len() > first_len);
+    let before = server.requests().len();
+    let kill = Command::new("kill").args(["-INT", &attack.id().to_string()]).status().unwrap();
+    assert!(kill.success() && attack.wait().unwrap().code().is_some());
+    assert!(before < 20, "{before}");
+}
+
+#[test]
 fn an_interrupt_ends_an_attack_that_has_not_begun() {
     let dir = temp_dir();
     // Nobody writes a target.

@@ -1,4 +1,5 @@
-//! The engine: a main loop that hands out what is due, and workers that each own a connection.
+//! The engine: a main loop that hands out what is due, and workers that each own a connection (or,
+//! over HTTP/2, share one).
 //!
 //! ```text
 //!  alarm ─▶ main loop ── due, and a worker is free ──▶ worker ─▶ connection ─▶ server
@@ -231,7 +232,7 @@ impl Engine {
             poll_fn(|cx| self.supply.poll_read(cx, &self.endpoints)).await;
         }
         let first = self.options.connections_first.min(self.options.connections_max.get());
-        let first = first.min(self.options.requests_max().get());
+        let first = first.min(self.options.requests_limit().get());
         for number in 0..first {
             if let Upcoming::Ready(aim) = self.supply.upcoming(number as u64, &self.endpoints) {
                 self.warming.set(self.warming.get() + 1);
@@ -354,7 +355,7 @@ impl Engine {
 
     /// Whether another request may be under way.
     pub(super) fn may_work(&self) -> bool {
-        self.workers.get() < self.options.requests_max().get()
+        self.workers.get() < self.options.requests_limit().get()
     }
 
     /// Whether another connection may be opened.

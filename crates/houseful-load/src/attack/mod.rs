@@ -119,7 +119,7 @@ pub struct Options {
 
 impl Options {
     /// See [`Options::requests_max`].
-    fn requests_max(&self) -> NonZeroUsize {
+    fn requests_limit(&self) -> NonZeroUsize {
         let most = const { NonZeroUsize::new(1_000).expect("1000 is not 0") };
         self.requests_max.unwrap_or(self.connections_max.max(most))
     }

@@ -1,4 +1,5 @@
-//! A worker: a task that owns at most one connection and carries one request at a time.
+//! A worker: a task that carries one request at a time. Over HTTP/1.1 it owns a connection, over
+//! HTTP/2 it has a stream of a shared one: see [`http2`].
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -138,7 +139,7 @@ async fn perform(
     };
     if job.queued >= timeout {
         let options = &engine.options;
-        let connections_max = options.connections_max.min(options.requests_max());
+        let connections_max = options.connections_max.min(options.requests_limit());
         return Err(Failure::NoneFree { connections_max, timeout });
     }
     let answer = answer(engine, job, worker, tools);

@@ -10,7 +10,7 @@ use crate::plan::{Plan, PlanError};
 use crate::rate::{Frequency, Rate};
 use crate::targets::{Header, Target};
 
-/// A step holds its requests in memory, some 300 bytes each; so at most so many.
+/// A step holds its requests in memory, some 500 bytes each with all; so at most so many.
 const REQUESTS_MAX: u64 = 2_000_000;
 
 /// Where the requests come from, and what a load of 1 is.

@@ -1,9 +1,10 @@
 //! How often a comparison is wrong, and what it costs.
 //!
-//! `cargo bench -p houseful-load --bench compare`. Each line is of simulated pairs of sides: how many
-//! of a hundred that do not differ get a verdict of faster or slower at a percentile, how many get one
-//! at any, and how many that differ by a tenth or a fifth are called slower. At 95 % the first should
-//! be 5, half of them faster and half slower.
+//! `cargo bench -p houseful-load --bench compare`; PAIRS=100 is quicker. Each line is of simulated pairs
+//! of sides that do not differ: how many of a hundred get a verdict of faster or slower at a percentile,
+//! and at any of them, which at 95 % should be 5 or fewer. One run of a service whose runs differ cannot
+//! know that, and its line says so. The last two columns are of sides that do differ, by a tenth and by
+//! a fifth: how many are called slower at p50.
 
 #[path = "../tests/compare/simulation.rs"]
 mod simulation;

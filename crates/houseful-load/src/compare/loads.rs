@@ -49,6 +49,7 @@ fn number_of_runs(a: &Side, b: &Side) -> Option<String> {
         (1, 1) => "one run each: differences between runs are not in the intervals, and a second pair may say otherwise; run both several times, by turns".to_owned(),
         (1, _) => "A is one run: its runs are taken to differ as much as those of B".to_owned(),
         (_, 1) => "B is one run: its runs are taken to differ as much as those of A".to_owned(),
+        (2, _) | (_, 2) => "two runs say little of how runs differ: five of each show smaller differences, and are wrong less often".to_owned(),
         _ => return None,
     })
 }

@@ -153,11 +153,13 @@ fn a_percentile_with_too_few_results_beyond_it_is_not_judged() {
 fn nobody_can_tell_where_the_generator_was_the_limit() {
     let late = Kind { times: 2.0, slip: Some(Duration::from_secs(1)), ..KIND };
     let options = Options { fail_if_slower: Some(0.05), ..options() };
-    let comparison = compare(&side("a", &[KIND; 3]), &side("b", &[KIND, late, late]), options);
+    let comparison = compare(&side("a", &[KIND; 3]), &side("b", &[late; 3]), options);
     assert_eq!(comparison.verdict, Verdict::CannotTell);
     assert!(comparison.rows.iter().all(|row| !matches!(row.verdict, Verdict::Slower)));
     assert!(
-        comparison.says().starts_with("cannot tell: the generator was the limit in `b/1`, `b/2`"),
+        comparison
+            .says()
+            .starts_with("cannot tell: the generator was the limit in `b/0`, `b/1`, `b/2`"),
         "{}",
         comparison.says()
     );
@@ -263,7 +265,8 @@ fn runs_that_are_too_short_or_fail_are_not_judged() {
 fn what_is_not_alike_is_noted() {
     let apart = |ms| Kind { begins_ms: ms, ..KIND };
     // By turns, so that nothing else is to be noted.
-    let (first, second) = ([apart(0), apart(100_000)], [apart(50_000), apart(150_000)]);
+    let first = [0, 100_000, 200_000].map(apart);
+    let second = [50_000, 150_000, 250_000].map(apart);
     let notes = |b: &[Kind]| loads::notes(&side("a", &first), &side("b", b));
     let with = |change: fn(&mut Kind)| {
         second.map(|mut kind| {
@@ -291,11 +294,11 @@ fn what_is_not_alike_is_noted() {
         ),
         (
             with(|it| it.slip = None),
-            "`b/0`, `b/1` does not tell how late requests were sent, so the generator may have been the limit",
+            "`b/0`, `b/1`, `b/2` does not tell how late requests were sent, so the generator may have been the limit",
         ),
         (
             with(|it| it.slip = Some(Duration::from_millis(99))),
-            "requests of `b/1` were sent 99ms late at p99, which its latencies count, of 298.058ms at p99: a less busy machine shows smaller differences",
+            "requests of `b/2` were sent 99ms late at p99, which its latencies count, of 298.058ms at p99: a less busy machine shows smaller differences",
         ),
         (
             with(|it| it.begins_ms += 200_000),
@@ -305,6 +308,7 @@ fn what_is_not_alike_is_noted() {
         let expected = if note.is_empty() { vec![] } else { vec![note] };
         assert_eq!(notes(&b), expected);
     }
+    assert!(notes(&second[..2])[0].starts_with("two runs say little "));
     assert!(notes(&second[..1])[0].starts_with("B is one run: "));
     let singles = loads::notes(&side("a", &first[..1]), &side("b", &second[..1]));
     assert!(singles[0].starts_with("one run each: "), "{singles:?}");

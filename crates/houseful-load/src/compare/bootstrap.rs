@@ -6,11 +6,11 @@
 //! data", JRSS B 69, 2007). Of a side with a single run, blocks of its time: see [`super::blocks`].
 //!
 //! *Few of them.* Percentiles of what was drawn from `n` things are too narrow by `√((n-1)/n)` and by
-//! what Student's t is wider than the normal distribution: 1.6 times for five runs (Hesterberg, "What
-//! Teachers Should Know About the Bootstrap", The American Statistician 69, 2015, section 4). They
-//! are widened by that. And a bootstrap of two or three runs has but a few values; so where there
-//! are several runs the interval is the hull of it and of Welch's t interval ("The generalization of
-//! Student's problem", Biometrika 34, 1947): it excludes only what both exclude.
+//! what Student's t is wider than the normal distribution: in all 1.3 times for five runs a side
+//! (Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician 69, 2015).
+//! They are widened by that. And a bootstrap of two or three runs has but a few values; so where
+//! there are several runs the interval is the hull of it and of Welch's t interval ("The
+//! generalization of Student's problem", Biometrika 34, 1947): it excludes only what both exclude.
 //!
 //! *Several figures.* Five intervals of which each is right 95 times in 100 are all right less often.
 //! So each is made with more confidence, as much as it takes for all to be right at once: how much,

@@ -65,8 +65,10 @@ fn what_waits_too_long_is_not_sent() {
     let options = Options { connections_max: number(1), timeout, ..h2c() };
     let (records, outcome) = attack(get(&server), "200", 500, &options);
     assert!(errors(&records).contains(&"unsent: none of 1 connections became free within 300ms"));
-    assert_eq!(outcome.unsent as usize, 100 - server.seen().len());
-    assert!(server.seen().len() < 30, "{}", server.seen().len());
+    // The server need not have seen one that was given up as soon as it was sent.
+    let seen = server.seen().len();
+    assert!(seen < 30 && outcome.unsent as usize <= 100 - seen, "{seen}: {outcome:?}");
+    assert!(outcome.unsent > 60, "{outcome:?}");
 }
 
 #[test]

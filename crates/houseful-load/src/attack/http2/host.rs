@@ -111,15 +111,11 @@ impl Host {
 
     /// Whether a request that comes now gets a stream at once.
     pub(super) fn has_free(&self) -> bool {
-        self.line.borrow().is_empty() && self.connections.borrow().iter().any(|one| one.is_free())
+        self.connections.borrow().iter().any(|one| one.is_free())
     }
 
-    /// The right to a stream, if one is free and nobody waits for it.
+    /// The right to a stream, if one is free: then nobody is in line, see [`Host::hand_out`].
     pub(super) fn slot(self: &Rc<Host>) -> Option<Slot> {
-        if self.line.borrow().is_empty() { self.free_slot() } else { None }
-    }
-
-    fn free_slot(self: &Rc<Host>) -> Option<Slot> {
         let mut connections = self.connections.borrow_mut();
         let found = connections.iter().find_map(|one| Some((one.take_up()?, Rc::clone(one))));
         let (handle, connection) = found?;
@@ -168,6 +164,7 @@ impl Host {
         }
     }
 
+    /// Gives free streams to those in line. Called whenever one becomes free.
     fn hand_out(self: &Rc<Host>) {
         loop {
             let next = {
@@ -175,7 +172,7 @@ impl Host {
                 while line.front().is_some_and(oneshot::Sender::is_closed) {
                     line.pop_front();
                 }
-                if line.is_empty() { return } else { self.free_slot() }
+                if line.is_empty() { return } else { self.slot() }
             };
             let Some(slot) = next else { return };
             let give = self.line.borrow_mut().pop_front().expect("somebody is in line");

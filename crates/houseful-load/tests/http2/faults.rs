@@ -146,6 +146,14 @@ fn read_until(tcp: &mut TcpStream, kind: u8) -> Option<(u32, Vec<u8>)> {
 /// A server that speaks frames by hand, and its URL. `serve` gets each connection and its number,
 /// from 0, once both sides have said their settings.
 fn by_hand(serve: impl Fn(usize, &mut TcpStream) + Send + Sync + 'static) -> String {
+    by_hand_but_for(0, serve)
+}
+
+/// The same, but says nothing on this many connections.
+fn by_hand_but_for(
+    mute: usize,
+    serve: impl Fn(usize, &mut TcpStream) + Send + Sync + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let serve = std::sync::Arc::new(serve);
@@ -153,6 +161,10 @@ fn by_hand(serve: impl Fn(usize, &mut TcpStream) + Send + Sync + 'static) -> Str
         for (number, tcp) in listener.incoming().enumerate() {
             let (mut tcp, serve) = (tcp.unwrap(), std::sync::Arc::clone(&serve));
             thread::spawn(move || {
+                if number < mute {
+                    drop(tcp.read_to_end(&mut Vec::new()));
+                    return;
+                }
                 tcp.read_exact(&mut [0; 24]).unwrap();
                 let (_, settings) = read_until(&mut tcp, SETTINGS).unwrap();
                 // ENABLE_PUSH is 0.
@@ -312,4 +324,18 @@ fn a_server_that_says_nothing_is_waited_for_no_longer_than_a_request_may_take() 
     assert_eq!(errors(&records), ["timeout: no answer within 200ms"]);
     assert!(records.iter().all(|record| record.latency >= Duration::from_millis(200)));
     assert!(outcome.elapsed < Duration::from_secs(5), "{outcome:?}");
+}
+
+#[test]
+fn a_connection_that_is_not_answered_is_given_up_for_another() {
+    let url = by_hand_but_for(1, |_, tcp| {
+        while let Some((stream, _)) = read_until(tcp, HEADERS) {
+            answer(tcp, stream);
+        }
+    });
+    let timeout = Some(Duration::from_millis(200));
+    let (records, outcome) =
+        attack(targets(&format!("GET {url}/")), "20", 1_000, &Options { timeout, ..h2c() });
+    assert_eq!(errors(&records), ["", "timeout: no answer within 200ms"]);
+    assert_eq!((records[0].code, outcome.connections_opened), (0, 2));
 }

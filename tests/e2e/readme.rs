@@ -34,7 +34,7 @@ fn shown(readme: &str) -> Vec<Shown> {
 
 /// What differs from run to run is taken out: durations, and in a report's
 /// line about them all numbers; times of day; ports.
-fn settled(output: &str) -> String {
+pub(crate) fn settled(output: &str) -> String {
     let measured = ["Requests", "Duration", "Latencies", "Bytes", "Slip"];
     let digits_out = |line: &str| {
         let mut settled = String::new();

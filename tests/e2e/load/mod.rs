@@ -5,6 +5,7 @@ mod encode;
 mod ends;
 mod flags;
 mod generate;
+mod guide;
 mod http2;
 #[path = "../../../crates/houseful-load/tests/server/http2.rs"]
 pub(crate) mod http2_server;

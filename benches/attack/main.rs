@@ -6,7 +6,8 @@
 //! nginx counted; CPU time is that of the tool's process, start and end included, with every
 //! result written to a file where the tool knows results. Ratios hold on any machine, the absolute
 //! figures on none but this. Nothing is asserted: what makes the figures doubtful is said as a
-//! warning, such as how much of the two CPUs others took meanwhile.
+//! warning, such as how much of the two CPUs others took meanwhile. On a busy machine `--realtime`
+//! comes close to what an idle one would say.
 
 mod nginx;
 mod run;
@@ -46,6 +47,9 @@ struct Args {
     /// The houseful to measure, to compare two of them
     #[arg(long, default_value = env!("CARGO_BIN_EXE_houseful"))]
     houseful: Vec<PathBuf>,
+    /// Give nginx and the tools their CPUs before all others, for a busy machine; needs root
+    #[arg(long)]
+    realtime: bool,
     /// What cargo says to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -91,6 +95,9 @@ fn run(args: &Args) -> anyhow::Result<()> {
     pin(server_cpu)?;
     let nginx = Nginx::start(dir.path())?;
     pin(tool_cpu)?;
+    if args.realtime {
+        run::make_realtime(nginx.server.process.id())?;
+    }
     let (tools, missing) = tools::installed(&args.houseful);
     let bench = Bench {
         nginx,
@@ -99,6 +106,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
         time: Duration::from_secs(args.seconds.into()),
         tools,
         cpus: [server_cpu, tool_cpu],
+        realtime: args.realtime,
     };
     bench.write_inputs()?;
     println!(

@@ -28,6 +28,18 @@ const TICK: Duration = Duration::from_millis(10);
 /// in /proc are of whole ticks.
 const TIMED: &str = r#"TIMEFORMAT="%3U %3S"; time "$@" 2>"$ERRORS""#;
 
+/// Before a command: as soon as it can run, it does.
+const REALTIME: [&str; 3] = ["chrt", "--fifo", "1"];
+
+/// Has a process come before all others on its CPU.
+pub(crate) fn make_realtime(process: u32) -> anyhow::Result<()> {
+    let status = Command::new("chrt").args(["--fifo", "--pid", "1", &process.to_string()]).status();
+    if !status.context("cannot run chrt")?.success() {
+        bail!("--realtime: expected to be root");
+    }
+    Ok(())
+}
+
 /// Files that tools read and write.
 pub(crate) struct Paths {
     pub(crate) url: String,
@@ -45,6 +57,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) tools: Vec<Tool>,
     /// nginx's and the tool's.
     pub(crate) cpus: [usize; 2],
+    /// Whether tools come before all others on their CPU.
+    pub(crate) realtime: bool,
 }
 
 /// What one round of a tool came to.
@@ -110,14 +124,19 @@ impl Bench<'_> {
     }
 
     /// `None` if the tool cannot send such a load.
-    pub(crate) fn run(&self, tool: &Tool, load: Load) -> anyhow::Result<Option<Run>> {
+    pub(crate) fn run(
+        &self,
+        tool: &Tool,
+        load: Load,
+        time: Duration,
+    ) -> anyhow::Result<Option<Run>> {
         let paths = self.paths();
-        let Some(arguments) = tool.arguments(load, self.time, &paths) else { return Ok(None) };
+        let Some(arguments) = tool.arguments(load, time, &paths) else { return Ok(None) };
         let before = (self.nginx.server.cpu()?, self.nginx.counts()?, self.busy()?);
         let start = Instant::now();
-        let process = Timed::start(tool.program(), &arguments, Stdio::null(), self.dir)?;
+        let process = self.start(tool.program(), &arguments, Stdio::null())?;
         let (used, was_killed) = process
-            .wait(self.time + OVERTIME)
+            .wait(time + OVERTIME)
             .with_context(|| format!("cannot measure {}", tool.name()))?;
         let passed = start.elapsed();
         let busy = self.busy()?;
@@ -158,10 +177,25 @@ impl Bench<'_> {
             .spawn()
             .with_context(|| format!("cannot start `{}`", attacker.display()))?;
         let results = attack.stdout.take().context("expected a pipe")?;
-        let report = Timed::start(reporter.program(), &report, results.into(), self.dir)?;
+        let report = self.start(reporter.program(), &report, results.into())?;
         let (used, _) = report.wait(self.time + OVERTIME)?;
         attack.wait()?;
         Ok(Some((used, self.nginx.since(before)?.requests)))
+    }
+
+    fn start(&self, program: &Path, arguments: &[String], stdin: Stdio) -> anyhow::Result<Timed> {
+        let errors = self.dir.join("errors");
+        let bash = Command::new("bash")
+            .args(["-c", TIMED, "bash"])
+            .args(if self.realtime { &REALTIME[..] } else { &[] })
+            .arg(program)
+            .args(arguments)
+            .env("ERRORS", &errors)
+            .stdin(stdin)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        Ok(Timed { bash: bash.context("cannot start bash")?, errors })
     }
 
     /// How long nginx's and the tool's CPU were busy so far.
@@ -184,25 +218,6 @@ struct Timed {
 }
 
 impl Timed {
-    fn start(
-        program: &Path,
-        arguments: &[String],
-        stdin: Stdio,
-        dir: &Path,
-    ) -> anyhow::Result<Timed> {
-        let errors = dir.join("errors");
-        let bash = Command::new("bash")
-            .args(["-c", TIMED, "bash"])
-            .arg(program)
-            .args(arguments)
-            .env("ERRORS", &errors)
-            .stdin(stdin)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn();
-        Ok(Timed { bash: bash.context("cannot start bash")?, errors })
-    }
-
     /// Waits for its end, which comes within `limit`; whether that took a kill.
     fn wait(mut self, limit: Duration) -> anyhow::Result<(Used, bool)> {
         let start = Instant::now();

@@ -80,14 +80,14 @@ fn alternate(
     what: &str,
     tools: &[Tool],
     load: Load,
-    rounds: u32,
+    (rounds, time): (u32, Duration),
 ) -> anyhow::Result<Vec<Side>> {
     let mut sides: Vec<Side> =
         tools.iter().cloned().map(|tool| Side { tool, runs: Vec::new() }).collect();
     for round in 1..=rounds {
         for Side { tool, runs } in &mut sides {
             eprintln!("{what}: round {round} of {rounds}: {}", tool.name());
-            runs.extend(bench.run(tool, load)?);
+            runs.extend(bench.run(tool, load, time)?);
         }
     }
     sides.retain(|side| !side.runs.is_empty());
@@ -120,7 +120,7 @@ fn find(sides: &[Side], tool: Tool) -> Option<&Side> {
 /// Returns the highest rate of the first tool.
 pub(crate) fn fastest(bench: &Bench<'_>, warnings: &mut Vec<String>) -> anyhow::Result<f64> {
     let what = "as fast as it goes";
-    let sides = alternate(bench, what, &bench.tools, Load::Fastest, bench.rounds)?;
+    let sides = alternate(bench, what, &bench.tools, Load::Fastest, (bench.rounds, bench.time))?;
     let (wrk, vegeta) = (find(&sides, Tool::Wrk), find(&sides, Tool::Vegeta));
     let mut table = Table::new(&[
         what,
@@ -162,10 +162,16 @@ fn busy(run: &Run) -> f64 {
 pub(crate) fn loaded(bench: &Bench<'_>, warnings: &mut Vec<String>) -> anyhow::Result<()> {
     let what = format!("{LOADED}/s");
     let load = Load::PerSecond(LOADED);
-    let mut sides = alternate(bench, &what, &bench.tools, load, bench.rounds)?;
+    let mut sides = alternate(bench, &what, &bench.tools, load, (bench.rounds, bench.time))?;
     if bench.tools.contains(&Tool::Vegeta) {
         // Once: when it collapses, it takes its time.
-        sides.extend(alternate(bench, &what, &[Tool::VegetaDefaultWorkers], load, 1)?);
+        sides.extend(alternate(
+            bench,
+            &what,
+            &[Tool::VegetaDefaultWorkers],
+            load,
+            (1, bench.time),
+        )?);
     }
     let asked = LOADED * bench.time.as_secs();
     let mut table = Table::new(&[
@@ -201,8 +207,10 @@ pub(crate) fn loaded(bench: &Bench<'_>, warnings: &mut Vec<String>) -> anyhow::R
 
 pub(crate) fn seed(bench: &Bench<'_>, warnings: &mut Vec<String>) -> anyhow::Result<()> {
     let what = format!("{SEED}/s");
-    let sides = alternate(bench, &what, &bench.tools, Load::PerSecond(SEED), bench.rounds)?;
-    let asked = SEED * bench.time.as_secs();
+    // Twice the time, so that a tool's start weighs less.
+    let (load, time) = (Load::PerSecond(SEED), bench.time * 2);
+    let sides = alternate(bench, &what, &bench.tools, load, (bench.rounds, time))?;
+    let asked = SEED * time.as_secs();
     let mut table = Table::new(&[
         &what,
         &format!("sent of {asked}"),
@@ -237,7 +245,7 @@ pub(crate) fn held(
     let highest = match highest {
         Some(highest) => highest,
         None => {
-            let sides = alternate(bench, "the highest rate", ours, Load::Fastest, 1)?;
+            let sides = alternate(bench, "the highest rate", ours, Load::Fastest, (1, bench.time))?;
             sides.first().context("expected a round")?.spread(0, per_second).median
         }
     };
@@ -253,7 +261,7 @@ pub(crate) fn held(
     for tenths in 1..=8u64 {
         let share = format!("{tenths}0 % of {highest:.0}/s");
         let rate = (highest * tenths as f64 / 10.0).round() as u64;
-        let sides = alternate(bench, &share, ours, Load::PerSecond(rate), 1)?;
+        let sides = alternate(bench, &share, ours, Load::PerSecond(rate), (1, bench.time))?;
         let side = sides.first().context("expected a round")?;
         let asked = (rate * bench.time.as_secs()) as f64;
         let off_count = side.spread(3, |run| (run.requests as f64 / asked - 1.0) * 100.0);

@@ -307,8 +307,9 @@ impl Stop {
 /// Sends `targets` until `pacer` ends, they run out, or `stop` says so, then waits for what is
 /// under way.
 ///
-/// `on_record` gets the record of each request when that is over, in that order. It runs between
-/// sends on this thread, so it has to be quick: what it takes is [`Record::slip`] to others.
+/// `on_record` gets the record of each request when that is over, in that order, some at a time and
+/// no later than a tenth of a second. It runs between sends on this thread, so it has to be quick:
+/// what it takes is [`Record::slip`] to others.
 ///
 /// # Errors
 ///

@@ -136,6 +136,29 @@ fn sends_every_request_once_in_order_with_its_headers_and_body() {
 }
 
 #[test]
+fn each_record_has_the_headers_of_its_own_answer() {
+    // Three kinds of answer in turn; the buffers of a record, and what is known of them, go from
+    // one to the other.
+    let server = Server::start(|request| {
+        let kind: u64 = request.header("X-Vegeta-Seq").unwrap().parse::<u64>().unwrap() % 3;
+        let (status, more) =
+            [("201 Created", "A: 1\r\n"), ("409 Conflict", ""), ("201 Created", "")][kind as usize];
+        Reply::bytes(&format!(
+            "HTTP/1.1 {status}\r\nX-Kind: {kind}\r\n{more}Content-Length: 0\r\n\r\n"
+        ))
+    });
+    let (records, _) = attack(get(&server.url()), pacer("1000", 1_000), &at_most(4));
+    assert_eq!(records.len(), 1_000);
+    for record in &records {
+        let (kind, headers) = (record.seq % 3, record.headers.as_ref().unwrap());
+        assert_eq!(headers["X-Kind"], [kind.to_string()], "{record:?}");
+        assert_eq!(headers.contains_key("A"), kind == 0, "{record:?}");
+        let (code, error) = if kind == 1 { (409, "409 Conflict") } else { (201, "") };
+        assert_eq!((record.code, record.error.as_str()), (code, error));
+    }
+}
+
+#[test]
 fn keeps_the_schedule() {
     let server = Server::start(|_| Reply::bytes(OK));
     let (records, outcome) = attack(get(&server.url()), pacer("400", 1_000), &Options::default());

@@ -383,9 +383,13 @@ impl Engine {
         } else {
             None
         };
-        let known = self.block.get();
-        if known.map(|(_, known)| known) != block {
+        let known = self.block.get().map(|(_, known)| known);
+        if known != block {
             self.block.set(block.map(|block| (self.elapsed(), block)));
+            if known == Some(Block::Connections) {
+                // The main loop went to sleep without a thought of what is due next.
+                self.wake.notify_one();
+            }
         }
     }
 

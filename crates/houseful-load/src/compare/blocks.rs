@@ -92,7 +92,10 @@ impl BlockFold {
         for (number, block) in self.blocks.iter().enumerate() {
             let mut sum = 0;
             for (row, value_ns) in values_ns.iter().enumerate() {
-                sum += block.latencies_ns.count_at(*value_ns);
+                // Beyond its end a histogram tells what is in its last bucket.
+                if *value_ns <= block.latencies_ns.max() {
+                    sum += block.latencies_ns.count_at(*value_ns);
+                }
                 counts_up_to[row * count + number] = sum;
             }
         }
@@ -225,6 +228,14 @@ mod tests {
     fn one_from_before_the_first_is_in_the_first_block() {
         let (blocks, ..) = fold(&[(1_000, 1), (0, 2_000), (5_000, 1)]);
         assert_eq!((blocks.requests[0], blocks.requests[blocks.len() - 1]), (2, 1));
+    }
+
+    #[test]
+    fn a_latency_at_the_end_of_a_histogram_counts_once() {
+        // 4,294 ms is in the last bucket before 2^32 ns, up to which the first block's histogram goes.
+        let (blocks, ..) = fold(&[(0, 4_294), (1_000, 4_469), (1_000, 4_926)]);
+        let at = blocks.latency_ns_at(1.0, &vec![1; blocks.len()]).unwrap();
+        assert!(at >= 4_926e6, "{at}");
     }
 
     proptest! {

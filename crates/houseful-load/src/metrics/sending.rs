@@ -45,6 +45,9 @@ pub enum Limit {
     Generator,
     /// The server, which kept every connection busy, or the number of connections.
     Server,
+    /// Nobody can tell: there was no rate to keep. As fast as possible, each request is due when it
+    /// leaves, so that all slips are exactly zero; those of a schedule never are.
+    Unknown,
 }
 
 impl Limit {
@@ -54,6 +57,7 @@ impl Limit {
             Limit::None => "none",
             Limit::Generator => "generator",
             Limit::Server => "server",
+            Limit::Unknown => "unknown",
         }
     }
 }
@@ -82,6 +86,9 @@ impl fmt::Display for Verdict {
                 f,
                 "generator: it was late for {late_own} of {requests} requests, by up to {}; give it more of a core, or ask for less",
                 Go(rounded(slip_max))
+            ),
+            Limit::Unknown => f.write_str(
+                "unknown: no rate was asked for, and only the attack saw whether the generator had rest",
             ),
             Limit::Server => write!(
                 f,
@@ -144,7 +151,9 @@ impl Slips {
         let mean = self.ns_total.checked_div(self.known.into())?;
         let at = |quantile| self.at(quantile).unwrap_or_default();
         let late = self.late_queued + self.late_own;
-        let limit = if self.unsent == 0 && late.saturating_mul(100) <= self.known {
+        let limit = if self.unsent == 0 && self.ns_max == 0 {
+            Limit::Unknown
+        } else if self.unsent == 0 && late.saturating_mul(100) <= self.known {
             Limit::None
         } else if self.late_own > self.late_queued {
             Limit::Generator
@@ -185,12 +194,18 @@ mod tests {
 
     #[test]
     fn says_who_was_the_limit() {
-        let on_time = vec![(0, 0); 99];
+        let on_time = vec![(1, 0); 99];
         let with = |more: (u64, u64)| [&on_time[..], &[more]].concat();
         for (slips, unsent, limit, words) in [
-            (with((0, 0)), 0, Limit::None, "none: 99% of requests left within 0s of their time"),
+            (with((1, 0)), 0, Limit::None, "none: 99% of requests left within 1ms of their time"),
+            (
+                vec![(0, 0); 9],
+                0,
+                Limit::Unknown,
+                "unknown: no rate was asked for, and only the attack saw whether the generator had rest",
+            ),
             // One in a hundred may be late.
-            (with((900, 0)), 0, Limit::None, "none: 99% of requests left within 0s of their time"),
+            (with((900, 0)), 0, Limit::None, "none: 99% of requests left within 1ms of their time"),
             (
                 [with((900, 0)), vec![(101, 0)]].concat(),
                 0,

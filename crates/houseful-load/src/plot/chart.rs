@@ -9,7 +9,7 @@ use super::histogram::Histogram;
 use super::kind::Kind;
 use super::run::{Failures, Run};
 use super::timeline::Timeline;
-use crate::metrics::Summary;
+use crate::metrics::{Limit, Summary};
 
 /// How many results a stretch of time should have, for its percentiles to be of some, as long as there
 /// are this many stretches.
@@ -101,6 +101,20 @@ impl Charts {
 }
 
 impl RunCharts {
+    /// Whether a rate was asked for, as far as is known.
+    pub(super) fn is_paced(&self) -> bool {
+        self.summary.sending.is_none_or(|sending| sending.limit != Limit::Unknown)
+    }
+
+    /// Requests a second between the first and the last, which is where the line of them lies.
+    pub(super) fn sent_rate(&self) -> f64 {
+        let (requests, duration) = (self.summary.requests, self.summary.duration);
+        if requests < 2 || duration.is_zero() {
+            return self.summary.rate;
+        }
+        (requests - 1) as f64 / duration.as_secs_f64()
+    }
+
     fn of(name: Option<String>, run: &Run) -> Option<RunCharts> {
         let summary = run.metrics.summary();
         let first_ns = summary.earliest?.as_nanosecond();

@@ -37,6 +37,9 @@ struct Run<'a> {
     requests: u64,
     successes: u64,
     rate: Number,
+    /// Requests a second, from the first to the last: those of `rate` count the first one, too.
+    sent_rate: Number,
+    is_paced: bool,
     throughput: Number,
     duration_s: Number,
     end_s: Number,
@@ -54,7 +57,7 @@ struct Run<'a> {
 #[derive(Serialize)]
 struct Said {
     level: &'static str,
-    headline: &'static str,
+    headline: String,
     detail: String,
 }
 
@@ -184,13 +187,15 @@ impl<'a> Run<'a> {
             requests: summary.requests,
             successes: summary.successes,
             rate: Number(summary.rate),
+            sent_rate: Number(run.sent_rate()),
+            is_paced: run.is_paced(),
             throughput: Number(summary.throughput),
             duration_s: Number(summary.duration.as_secs_f64()),
             end_s: seconds(run.end_ns),
             bytes_in: summary.bytes_in.total,
             bytes_out: summary.bytes_out.total,
             latencies: latencies.map(|(name, latency)| (name, us(latency))).into(),
-            verdict: Said::of(Verdict::of(summary.sending)),
+            verdict: Said::of(Verdict::of(summary)),
             codes: summary.status_codes.iter().map(|(code, count)| (*code, *count)).collect(),
             failures: run.failures.iter().map(failure).collect(),
             columns: Columns::of(run.columns, &run.extremes),

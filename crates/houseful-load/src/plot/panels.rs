@@ -68,7 +68,7 @@ pub(super) fn latency(drawing: &mut Drawing, card: Frame, run: &RunCharts) {
 
 pub(super) fn rate(drawing: &mut Drawing, card: Frame, run: &RunCharts) {
     let legend = [
-        Entry::new("asked", Ink::Series3, Mark::Dashes),
+        Entry::new(if run.is_paced() { "asked" } else { "sent" }, Ink::Series3, Mark::Dashes),
         Entry::new("answered", Ink::Series1, Mark::Line),
     ];
     let highest = run.asked.iter().flatten().chain(&run.answered).copied().fold(0.0, f64::max);

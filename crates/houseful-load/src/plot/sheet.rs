@@ -50,10 +50,10 @@ pub(super) fn draw(charts: &Charts) -> Drawing {
 
 /// Who was the limit, from `y` on; gives where it ends.
 fn verdict(drawing: &mut Drawing, run: &RunCharts, mut y: f32) -> f32 {
-    let Verdict { level, headline, detail } = Verdict::of(run.summary.sending);
+    let Verdict { level, headline, detail } = Verdict::of(&run.summary);
     let (ink, text) = match level {
         Level::Good => (Ink::Good, format!("{headline} {detail}")),
-        Level::Unknown => (Ink::Muted, detail),
+        Level::Unknown => (Ink::Muted, format!("{headline} {detail}").trim_start().to_owned()),
         Level::Warn => (Ink::Warn, format!("▲ {headline} {detail}")),
     };
     for line in wrapped(&text, INNER, 12.0, Weight::Plain) {

@@ -126,9 +126,10 @@ impl Claim {
                 let shown = shown.iter().map(|(code, count)| format!("{count} × {code}"));
                 Some((holds, shown.collect::<Vec<_>>().join(", ")))
             }
-            Claim::Limit { is, limit } => summary
-                .sending
-                .map(|sending| ((sending.limit == *limit) == *is, sending.limit.name().to_owned())),
+            Claim::Limit { is, limit } => summary.sending.map(|sending| match sending.limit {
+                Limit::Unknown => (false, "nothing: no rate was asked for".to_owned()),
+                found => ((found == *limit) == *is, found.name().to_owned()),
+            }),
         };
         found.unwrap_or_else(|| (false, UNTOLD.to_owned()))
     }
@@ -265,6 +266,10 @@ mod tests {
             let (holds, found) = judge(&untold, text);
             assert!(!holds, "{text}");
             assert_eq!(found, "nothing: the results do not tell how late requests were sent");
+        }
+        let fast = metrics(Some(Duration::ZERO), None);
+        for text in ["limit=none", "limit!=none", "limit=server", "limit!=generator"] {
+            assert_eq!(judge(&fast, text), (false, "nothing: no rate was asked for".to_owned()));
         }
         let none = Metrics::new();
         for text in ["p99<1h", "errors=0", "success>=0", "codes=200", "limit=none"] {

@@ -103,7 +103,7 @@ function rateChart(run, view) {
     y: valueAxis(() => false, rate),
     series: [line("--series-1", 1.5, { fill: 0.12 }), line("--series-3", 1.5, { dash: [5, 3] })],
     legend: [
-      { name: "asked", color: "--series-3", is_dashed: true, series: [2], value: of(bins.asked), overall: `${rate(run.rate)}/s` },
+      { name: run.is_paced ? "asked" : "sent", color: "--series-3", is_dashed: true, series: [2], value: of(bins.asked), overall: `${rate(run.sent_rate)}/s` },
       { name: "answered", color: "--series-1", series: [1], value: of(bins.answered), overall: `${rate(answered / run.end_s)}/s` },
     ],
   });

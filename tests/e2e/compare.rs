@@ -21,11 +21,12 @@ struct Run {
     chance: u64,
     slip: Option<Duration>,
     code: u16,
+    rate: u64,
 }
 
 impl Run {
     fn new(times: f64, chance: u64) -> Run {
-        Run { times, chance, slip: Some(Duration::from_micros(40)), code: 201 }
+        Run { times, chance, slip: Some(Duration::from_micros(40)), code: 201, rate: 400 }
     }
 
     fn write(self, path: &Path, encoding: Encoding) {
@@ -34,7 +35,7 @@ impl Run {
         for seq in 0..4_000u64 {
             let spread = (seq + self.chance * 7_919).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
             let latency_ns = 1e6 * self.times * (1.0 + spread as f64 / f64::from(1u32 << 31));
-            let at_ns = (self.chance * 60_000_000_000 + seq * 2_500_000) as i128;
+            let at_ns = (self.chance * 60_000_000_000 + seq * 1_000_000_000 / self.rate) as i128;
             let record = Record {
                 seq,
                 code: self.code,
@@ -184,6 +185,21 @@ fn nothing_is_judged_where_the_generator_was_late() {
     assert_eq!((code, &said["verdict"]), (0, &"cannot tell".into()));
     let says = said["says"].as_str().unwrap();
     assert!(says.starts_with("cannot tell: the generator was the limit in `b`, "), "{says}");
+}
+
+#[test]
+fn a_gate_does_not_judge_other_rates() {
+    let dir = temp_dir();
+    Run::new(1.0, 1).write(&dir.path().join("a"), Encoding::Gob);
+    let slow = Run { rate: 100, ..Run::new(2.0, 2) };
+    slow.write(&dir.path().join("b"), Encoding::Gob);
+    let why = "cannot tell: not at the same rate (A 400/s, B 100/s)";
+    let output = compare(dir.path(), &["a", "b", "--fail-if-slower=5%"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stdout(&output).contains(&format!("\n{why}\n")), "{}", stdout(&output));
+    assert_eq!(stderr(&output), format!("houseful: --fail-if-slower: {why}\n"));
+    let (said, code) = json(dir.path(), &["a", "b"]);
+    assert_eq!((code, &said["verdict"], &said["says"]), (0, &"cannot tell".into(), &why.into()));
 }
 
 #[test]

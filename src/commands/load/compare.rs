@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use houseful_load::compare::{Comparison, Options, Outcome, RunFold, Side, compare};
+use houseful_load::compare::{Comparison, Options, Outcome, RunFold, Side, Void, compare};
 use houseful_load::metrics;
 use houseful_load::results::Keep;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -50,6 +50,9 @@ pub(crate) fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     let Some(gate) = &comparison.gate else {
         return Ok(ExitCode::SUCCESS);
     };
+    if let Some(Void::OtherRate(why)) = &comparison.void {
+        bail!("--fail-if-slower: cannot tell: {why}");
+    }
     if args.json && gate.outcome() != Outcome::Passed {
         say(format_args!("{gate}"));
     }

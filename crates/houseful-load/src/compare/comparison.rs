@@ -4,7 +4,7 @@ use super::bootstrap::{self, Interval};
 use super::figure::Figure;
 use super::gate::Gate;
 use super::run::Side;
-use super::{BEYOND_MIN, Options, loads};
+use super::{BEYOND_MIN, Options, loads, pace};
 use crate::splitmix::SplitMix64;
 
 /// A side whose share of unexpected answers is greater by this answers otherwise, not faster.
@@ -22,11 +22,28 @@ pub struct Comparison {
     /// What all rows come to.
     pub verdict: Verdict,
     /// Why no row is judged; `None` if they are.
-    pub void: Option<String>,
+    pub void: Option<Void>,
     /// What makes the sides hard to compare, a sentence each.
     pub notes: Vec<String>,
     /// Whether B passes, if that was asked.
     pub gate: Option<Gate>,
+}
+
+/// Why nothing is judged, with what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Void {
+    /// The sides were asked for other loads, so no gate can be asked either.
+    OtherRate(String),
+    /// The generator was the limit.
+    LateGenerator(String),
+}
+
+impl Void {
+    /// In words.
+    pub fn why(&self) -> &str {
+        let (Void::OtherRate(why) | Void::LateGenerator(why)) = self;
+        why
+    }
 }
 
 /// What a side consists of.
@@ -121,7 +138,8 @@ pub fn compare(a: &Side, b: &Side, options: Options) -> Comparison {
     let (of_a, of_b) = (draw(a, a_is_first), draw(b, !a_is_first));
     let mut intervals = bootstrap::intervals(&of_a, &of_b, options.confidence).into_iter();
 
-    let void = loads::late_generator([a, b]);
+    let late = || loads::late_generator([a, b]).map(Void::LateGenerator);
+    let void = pace::other_rate(a, b).map(Void::OtherRate).or_else(late);
     let mut rows = Vec::new();
     for (figure, unjudged) in figures {
         let interval = if unjudged.is_none() { intervals.next().flatten() } else { None };

@@ -8,7 +8,7 @@ use super::run::Run;
 use crate::duration::{Go, rounded};
 use crate::metrics::Limit;
 
-/// Rates, lengths and bodies that differ by more than this share are not alike.
+/// Lengths and bodies that differ by more than this share are not alike.
 const ALIKE: f64 = 0.01;
 
 /// Shares of statuses that differ by more than this, of all results, are not alike.
@@ -34,7 +34,6 @@ pub(super) fn notes(a: &Side, b: &Side) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(number_of_runs(a, b));
     notes.extend(order(a, b));
-    notes.extend(rates(a, b));
     notes.extend(held(a, b));
     notes.extend(slips(a, b));
     notes.extend(lengths(a, b));
@@ -72,15 +71,6 @@ fn order(a: &Side, b: &Side) -> Option<String> {
     Some(format!(
         "all of {before} ran before all of {after}: whatever else changed in between is in the difference; let them take turns"
     ))
-}
-
-fn rates(a: &Side, b: &Side) -> Option<String> {
-    let [rate_a, rate_b] = [a, b].map(|side| side.mean(|run| run.summary.rate));
-    differ(rate_a, rate_b).then(|| {
-        format!(
-            "A was at {rate_a:.1} requests/s, B at {rate_b:.1}: latencies at two rates differ for that alone, unless both were asked for all they had"
-        )
-    })
 }
 
 /// Runs in which the server, or the number of connections, was the limit; and those that do not say.

@@ -23,13 +23,14 @@ mod figure;
 mod gate;
 mod json;
 mod loads;
+mod pace;
 mod run;
 mod student;
 #[cfg(test)]
 mod tests;
 mod text;
 
-pub use comparison::{Change, Comparison, Row, Verdict, compare};
+pub use comparison::{Change, Comparison, Row, Verdict, Void, compare};
 pub use figure::Figure;
 pub use gate::{Gate, Outcome};
 pub use run::{EmptyRun, Run, RunFold, Side};

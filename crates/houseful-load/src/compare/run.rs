@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::blocks::{BlockFold, Blocks};
+use super::pace::{Pace, PaceFold};
 use crate::metrics::{LATENCY_NS_MAX, Metrics, Options, Summary, WarmUp};
 use crate::results::Record;
 
@@ -23,6 +24,8 @@ pub struct Run {
     pub(super) name: String,
     pub(super) metrics: Metrics,
     pub(super) summary: Summary,
+    /// `None` if all of it was due at once.
+    pub(super) pace: Option<Pace>,
     /// Of a run that is the only one of its side.
     pub(super) blocks: Option<Blocks>,
     /// Method and path of each; `None` if there are too many.
@@ -33,6 +36,7 @@ pub struct Run {
 pub struct RunFold {
     name: String,
     metrics: Metrics,
+    pace: PaceFold,
     blocks: Option<BlockFold>,
     targets: Option<BTreeSet<String>>,
     /// Method and URL of the last record, which those of the next mostly are.
@@ -63,6 +67,7 @@ impl RunFold {
         RunFold {
             name: name.into(),
             metrics: Metrics::with(options),
+            pace: PaceFold::default(),
             blocks: is_only.then(BlockFold::new),
             targets: Some(BTreeSet::new()),
             last_target: Default::default(),
@@ -76,6 +81,7 @@ impl RunFold {
             return;
         }
         self.metrics.add(record);
+        self.pace.add(record);
         if let Some(blocks) = &mut self.blocks {
             let ns = u64::try_from(record.latency.as_nanos()).unwrap_or(u64::MAX);
             blocks.add(record, ns.min(LATENCY_NS_MAX), self.metrics.is_success(record));
@@ -109,8 +115,9 @@ impl RunFold {
             blocks.finish(self.metrics.latencies_ns(), self.metrics.latency_ns_max())
         });
         let summary = self.metrics.summary();
+        let pace = self.pace.finish(&summary);
         let RunFold { name, metrics, targets, .. } = self;
-        Ok(Run { name, metrics, summary, blocks, targets })
+        Ok(Run { name, metrics, summary, pace, blocks, targets })
     }
 }
 

@@ -5,9 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
+use super::pace::PaceFold;
 use super::*;
 use crate::metrics;
 use crate::results::Record;
+use crate::splitmix::SplitMix64;
 
 /// How the records of a run are made: 100 a second, latencies from 100 to 300 ms times `times`.
 #[derive(Clone, Copy)]
@@ -31,7 +33,7 @@ const KIND: Kind = Kind {
     times: 1.0,
     code: 201,
     odd: None,
-    slip: Some(Duration::ZERO),
+    slip: Some(Duration::from_micros(40)),
     url: "http://127.0.0.1:6540/rssi_readings",
     bytes_out: 102,
 };
@@ -167,6 +169,63 @@ fn nobody_can_tell_where_the_generator_was_the_limit() {
 }
 
 #[test]
+fn nobody_can_tell_of_other_rates() {
+    let slow = Kind { interval_ms: 20, times: 2.0, ..KIND };
+    let fast = |kind: Kind| Kind { slip: Some(Duration::ZERO), ..kind };
+    let untold = |kind: Kind| Kind { slip: None, ..kind };
+    let options = Options { fail_if_slower: Some(0.05), ..options() };
+    let of = |a: &[Kind], b: &[Kind]| compare(&side("a", a), &side("b", b), options.clone());
+    for (a, b, says) in [
+        (vec![KIND], vec![slow], "cannot tell: not at the same rate (A 100/s, B 50/s)"),
+        (vec![slow; 3], vec![KIND; 3], "cannot tell: not at the same rate (A 50/s, B 100/s)"),
+        // Nor one within a side.
+        (
+            vec![KIND, slow, KIND],
+            vec![KIND; 3],
+            "cannot tell: not at the same rate (A 50/s to 100/s, B 100/s)",
+        ),
+        // One of them only had no rate to keep.
+        (vec![KIND], vec![fast(slow)], "cannot tell: not at the same rate (A 100/s, B 50/s)"),
+        (
+            vec![untold(KIND)],
+            vec![untold(slow)],
+            "cannot tell: not at the same rate (A 100/s, B 50/s); if they were to be as fast as they could, some of these results do not tell it",
+        ),
+    ] {
+        let comparison = of(&a, &b);
+        assert_eq!((&comparison.verdict, &*comparison.says()), (&Verdict::CannotTell, says));
+        assert!(matches!(comparison.void, Some(Void::OtherRate(_))));
+        assert_eq!(row(&comparison, "throughput").verdict, Verdict::CannotTell);
+        assert_eq!(comparison.gate.unwrap().outcome(), Outcome::Blind);
+    }
+    // As fast as possible, the rate is a result; and in a shorter run it is the same.
+    assert_eq!(of(&[fast(KIND)], &[fast(slow)]).verdict, Verdict::Slower);
+    let short = Kind { results: 30, ..KIND };
+    assert_eq!(of(&[KIND], &[short]).void, None);
+}
+
+#[test]
+fn rates_of_gaps_by_chance_differ_by_chance() {
+    let pace = |seed: u64, per_s: f64| {
+        let (mut fold, mut metrics, mut due_s) =
+            (PaceFold::default(), metrics::Metrics::new(), 0.0_f64);
+        for seq in 0..2_000 {
+            let chance = SplitMix64::of(seed, [seq, 0]).next() >> 11;
+            due_s -= ((chance + 1) as f64 / (1u64 << 53) as f64).ln() / per_s;
+            let timestamp = Timestamp::from_nanosecond((due_s * 1e9) as i128).unwrap();
+            let record = Record { seq, timestamp, ..Record::default() };
+            fold.add(&record);
+            metrics.add(&record);
+        }
+        fold.finish(&metrics.summary()).unwrap()
+    };
+    let differ =
+        |a: f64, b: f64| (0..40).filter(|seed| pace(*seed, a).differs(pace(seed + 40, b))).count();
+    assert!(differ(100.0, 100.0) <= 1);
+    assert!(differ(100.0, 120.0) >= 38);
+}
+
+#[test]
 fn who_fails_quickly_is_not_faster() {
     let failing = Kind { times: 0.5, odd: Some((10, 503)), ..KIND };
     for runs in [1, 3] {
@@ -276,10 +335,6 @@ fn what_is_not_alike_is_noted() {
     };
     assert_eq!(notes(&second), [""; 0]);
     for (b, note) in [
-        (
-            with(|it| it.interval_ms = 11),
-            "A was at 100.1 requests/s, B at 91.0: latencies at two rates differ for that alone, unless both were asked for all they had",
-        ),
         (with(|it| it.results = 4_000), "the runs of A last 19.99s, those of B 39.99s"),
         (
             with(|it| it.url = "http://127.0.0.1:6541/readings"),

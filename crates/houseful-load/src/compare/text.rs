@@ -45,7 +45,7 @@ impl Comparison {
     /// What all comes to, in a sentence.
     pub fn says(&self) -> String {
         if let Some(void) = &self.void {
-            return format!("cannot tell: {void}");
+            return format!("cannot tell: {}", void.why());
         }
         let faster = || self.list(&Verdict::Faster);
         let slower = || self.list(&Verdict::Slower);

@@ -200,6 +200,33 @@ fn each_lie_is_caught_by_its_name() {
     }
 }
 
+/// A result of the first target.
+const RESULT: &str = r#"{"attack":"","seq":0,"code":409,"timestamp":"2026-01-01T00:00:00Z","latency":1000,"bytes_out":0,"bytes_in":0,"error":"","body":null,"method":"POST","url":"http://a/","headers":null}
+"#;
+
+#[test]
+fn results_that_tell_nothing_are_no_reason_to_pass() {
+    let dir = temp_dir();
+    std::fs::write(dir.path().join("targets.txt"), "POST http://a/\n@body.json\n").unwrap();
+    let body = r#"{"badge_id": "b", "pi_id": "p", "beacons": {}}"#;
+    std::fs::write(dir.path().join("body.json"), body).unwrap();
+    std::fs::write(dir.path().join("none.ndjson"), "").unwrap();
+    std::fs::write(dir.path().join("empty.json"), "").unwrap();
+    std::fs::write(dir.path().join("once.json"), RESULT).unwrap();
+    for (files, error) in [
+        (&["empty.json"][..], "expected results, found none"),
+        (
+            &["once.json", "once.json"],
+            "expected each result once, found that of request 0 of 2026-01-01T00:00:00Z twice: is a file given twice?",
+        ),
+    ] {
+        let output = load(dir.path(), &[&["verify", "--stored", "none.ndjson"], files].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), &*stderr), (Some(2), &*format!("houseful: {error}\n")));
+        assert!(output.stdout.is_empty());
+    }
+}
+
 #[test]
 fn what_cannot_be_compared_is_refused_by_name() {
     let dir = temp_dir();
@@ -212,7 +239,7 @@ fn what_cannot_be_compared_is_refused_by_name() {
     std::fs::write(dir.path().join("body.json"), body).unwrap();
     std::fs::write(dir.path().join("readings.ndjson"), format!("\n{body}\n")).unwrap();
     std::fs::write(dir.path().join("none.txt"), format!("GET {url}\n")).unwrap();
-    std::fs::write(dir.path().join("results.json"), "").unwrap();
+    std::fs::write(dir.path().join("results.json"), RESULT).unwrap();
     for (flags, error) in [
         (
             &["--stored", "readings.ndjson"][..],

@@ -10,7 +10,7 @@ pub(super) fn is_clean(verdict: &Verdict, unplayed: u64) -> bool {
         && verdict.wrong_time.count == 0
         && verdict.refused.is_empty()
         && verdict.unknown == 0
-        && verdict.unsent == unplayed
+        && verdict.unsent + verdict.without_result == unplayed
 }
 
 /// Whether the whole plan was played, and all is as it must be: each emission is
@@ -42,6 +42,7 @@ mod tests {
             (Verdict { refused: BTreeMap::from([(503, 1)]), ..played() }, false),
             (Verdict { unknown: 1, ..played() }, false),
             (Verdict { unsent: 1, ..played() }, false),
+            (Verdict { without_result: 1, ..played() }, false),
             // Its answer may have been given up when it was interrupted.
             (Verdict { unacknowledged: one(), ..played() }, true),
             (Verdict { others: 1, ..played() }, true),

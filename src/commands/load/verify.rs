@@ -28,6 +28,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         answers.add(record);
         Ok(())
     })?;
+    answers.check()?;
 
     let mut comparison = Comparison::new(answers, window);
     match url {

@@ -1,9 +1,10 @@
 //! What was sent, and what it was answered.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use houseful_model::{Heard, WireError, wire};
+use jiff::Timestamp;
 
 use super::{Identity, identity_of};
 use crate::results::{Cause, Record};
@@ -22,7 +23,12 @@ pub struct Answers {
     pub(super) refused: BTreeMap<u16, u64>,
     /// How many had no answer.
     pub(super) unknown: u64,
-    unsent: u64,
+    /// How many were never sent, by their results.
+    pub(super) unsent: u64,
+    /// Attack, number and time of each result.
+    seen: HashSet<(usize, u64, i128)>,
+    attacks: Vec<String>,
+    twice: Option<Unusable>,
     /// When the first was heard at the earliest, the last at the latest, in Unix milliseconds.
     pub(super) span_ms: Option<(i64, i64)>,
 }
@@ -32,7 +38,7 @@ pub struct Answers {
 struct Planned {
     identity: usize,
     heard: Heard,
-    is_sent: bool,
+    has_result: bool,
 }
 
 /// One sending, and the moments in Unix milliseconds between which it was heard.
@@ -83,6 +89,24 @@ pub struct NoEmission {
     source: WireError,
 }
 
+/// The results are none that can be judged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// There is none.
+    #[error("expected results, found none")]
+    NoResults,
+    /// One is there twice, which would look as if it had been answered twice.
+    #[error(
+        "expected each result once, found that of request {seq} of {due} twice: is a file given twice?"
+    )]
+    Twice {
+        /// The number of the request.
+        seq: u64,
+        /// When it was due.
+        due: Timestamp,
+    },
+}
+
 impl Answers {
     /// To these targets, which were sent in their order, and from the first again after the last.
     ///
@@ -98,7 +122,7 @@ impl Answers {
                 wire::parse(&target.body).map_err(|source| NoEmission { number, source })?;
             let next = identities.len();
             let identity = *identities.entry(identity_of(&emission)).or_insert(next);
-            planned.push(Planned { identity, heard: emission.heard, is_sent: false });
+            planned.push(Planned { identity, heard: emission.heard, has_result: false });
         }
         Ok(Answers {
             identities,
@@ -109,16 +133,28 @@ impl Answers {
             refused: BTreeMap::new(),
             unknown: 0,
             unsent: 0,
+            seen: HashSet::new(),
+            attacks: Vec::new(),
+            twice: None,
             span_ms: None,
         })
     }
 
     /// Adds the result of one sending.
     pub fn add(&mut self, record: &Record) {
+        let attack = self.attacks.iter().position(|name| *name == record.attack);
+        let attack = attack.unwrap_or_else(|| {
+            self.attacks.push(record.attack.clone());
+            self.attacks.len() - 1
+        });
+        if !self.seen.insert((attack, record.seq, record.timestamp.as_nanosecond())) {
+            let Record { seq, timestamp: due, .. } = *record;
+            self.twice.get_or_insert(Unusable::Twice { seq, due });
+        }
         let count = self.planned.len() as u64;
         let Some(at) = record.seq.checked_rem(count) else { return };
         let planned = &mut self.planned[at as usize];
-        planned.is_sent = true;
+        planned.has_result = true;
         if record.cause() == Some(Cause::Unsent) {
             self.unsent += 1;
             return;
@@ -154,10 +190,21 @@ impl Answers {
         }
     }
 
-    /// How many emissions of the plan were never sent, by their results or for lack of one.
-    pub(super) fn unsent(&self) -> u64 {
-        let without_result = self.planned.iter().filter(|planned| !planned.is_sent).count();
-        self.unsent + without_result as u64
+    /// Whether there is something to judge.
+    ///
+    /// # Errors
+    ///
+    /// If there is no result, or one is there twice.
+    pub fn check(&self) -> Result<(), Unusable> {
+        if self.seen.is_empty() {
+            return Err(Unusable::NoResults);
+        }
+        self.twice.clone().map_or(Ok(()), Err)
+    }
+
+    /// How many emissions of the plan have no result: never sent, or sent and not written down.
+    pub(super) fn without_result(&self) -> u64 {
+        self.planned.iter().filter(|planned| !planned.has_result).count() as u64
     }
 
     /// The badges of the identities, by their numbers.

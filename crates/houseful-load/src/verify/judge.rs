@@ -19,16 +19,20 @@ pub(super) fn judge(comparison: Comparison) -> Verdict {
         copies: answers.copies.len() as u64,
         refused: answers.refused.clone(),
         unknown: answers.unknown,
-        unsent: answers.unsent(),
+        unsent: answers.unsent,
+        without_result: answers.without_result(),
         others,
         ..Verdict::default()
     };
-    let mut judge = Judge { badges: answers.badges(), answers: &answers, window_ms, rows };
+    let badges = answers.badges();
+    let mut judge =
+        Judge { badges, answers: &answers, window_ms, rows, lost: Vec::new(), of_others: 0 };
     judge.stored_twice(&mut verdict);
     judge.created(&mut verdict);
     judge.copies(&mut verdict);
     judge.unacknowledged(&mut verdict);
     judge.readings(&mut verdict);
+    verdict.notes = judge.notes(&verdict);
     verdict
 }
 
@@ -39,15 +43,17 @@ struct Judge<'a> {
     window_ms: u64,
     /// By identity, then by time.
     rows: Vec<Row>,
+    /// 201, but not stored as such.
+    lost: Vec<Sending>,
+    /// How many of these name a reading of another emission.
+    of_others: u64,
 }
 
 impl Judge<'_> {
     /// One identity twice within a window.
     fn stored_twice(&self, verdict: &mut Verdict) {
         let pairs = self.rows.iter().zip(self.rows.iter().skip(1));
-        for (first, second) in pairs.filter(|(first, second)| {
-            first.identity == second.identity && first.t_ms.abs_diff(second.t_ms) < self.window_ms
-        }) {
+        for (first, second) in pairs.filter(|(first, second)| self.is_twice(first, second)) {
             let Some(identity) = first.identity else { continue };
             verdict.twice.add(|| {
                 let [first, second] = [first, second].map(tell_row);
@@ -80,7 +86,10 @@ impl Judge<'_> {
                 None if from < to => verdict
                     .twice
                     .add(|| self.tell(sending, "201, as an earlier one for the only reading")),
-                None => verdict.lost.add(|| self.tell(sending, "201, but it is not stored")),
+                None => {
+                    self.lost.push(*sending);
+                    verdict.lost.add(|| self.tell(sending, "201, but it is not stored"));
+                }
             }
         }
     }
@@ -94,7 +103,8 @@ impl Judge<'_> {
         verdict: &mut Verdict,
     ) {
         let sending = &created.sending;
-        let mut lose = |judge: &Self, why: &str| {
+        let mut lose = |judge: &mut Self, why: &str| {
+            judge.lost.push(*sending);
             verdict.lost.add(|| judge.tell(sending, &format!("201 with id {id}, which is {why}")));
         };
         let Some(at) = row else { return lose(self, "not stored") };
@@ -108,6 +118,7 @@ impl Judge<'_> {
         } else if !row.is_as_answered {
             lose(self, "stored otherwise");
         } else if created.is_sure() && row.identity != Some(sending.identity) {
+            self.of_others += 1;
             lose(self, "another emission");
         } else if created.is_sure() && sending.has_own_time() && !is_then {
             lose(self, "stored under another time");
@@ -197,6 +208,51 @@ impl Judge<'_> {
         let from = self.rows.partition_point(|row| place(row) <= (identity, from_ms));
         let to = self.rows.partition_point(|row| place(row) < (identity, to_ms));
         (from, to.max(from))
+    }
+
+    /// What is told of what was found.
+    fn notes(&self, verdict: &Verdict) -> Vec<String> {
+        let mut notes = Vec::new();
+        let is_most = |count: u64| count > 0 && count.saturating_mul(10) >= verdict.created * 9;
+        if is_most(self.of_others) || is_most(verdict.lost.count) && verdict.others > 0 {
+            notes.push(
+                "nearly all 201 are of other emissions than the targets: are these the targets that were sent? --targets names them, and `@` bodies are looked for from the working directory".to_owned(),
+            );
+        }
+        let is_copy_of_lost = |copy: &&Sending| {
+            let (from, to) = self.near(copy.identity, copy.from_ms, copy.to_ms);
+            from == to && self.lost.iter().any(|lost| self.are_copies(copy, lost))
+        };
+        match self.answers.copies.iter().filter(is_copy_of_lost).count() {
+            0 => {}
+            count => notes.push(format!(
+                "{count} of the {} without an original are copies of what is lost",
+                verdict.without_original.count
+            )),
+        }
+        let pairs = self.rows.iter().zip(self.rows.iter().skip(1));
+        let is_pair = |(first, second): &(&Row, &Row)| {
+            self.is_twice(first, second) && !(first.is_acknowledged && second.is_acknowledged)
+        };
+        match pairs.filter(is_pair).count() {
+            0 => {}
+            count => notes.push(format!(
+                "{count} of the {} unconfirmed are what was stored twice",
+                verdict.unacknowledged.count
+            )),
+        }
+        notes
+    }
+
+    /// Whether these are one identity, and may be heard within a window.
+    fn are_copies(&self, one: &Sending, other: &Sending) -> bool {
+        one.identity == other.identity
+            && one.from_ms.saturating_sub(other.to_ms) < self.window_ms.cast_signed()
+            && other.from_ms.saturating_sub(one.to_ms) < self.window_ms.cast_signed()
+    }
+
+    fn is_twice(&self, first: &Row, second: &Row) -> bool {
+        first.identity == second.identity && first.t_ms.abs_diff(second.t_ms) < self.window_ms
     }
 
     fn tell(&self, sending: &Sending, what: &str) -> String {

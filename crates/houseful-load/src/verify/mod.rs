@@ -12,7 +12,7 @@
 //! know, is told beside it: what is stored and unconfirmed, what was refused and is missing, what
 //! came too late to be a copy, and times that cannot be if both have the same clock.
 //!
-//! Memory grows with results and readings: about 100 bytes of each.
+//! Memory grows with results and readings: about 150 bytes of each.
 
 mod answers;
 mod comparison;
@@ -26,7 +26,7 @@ mod verdict;
 
 use houseful_model::Emission;
 
-pub use answers::{Answers, NoEmission};
+pub use answers::{Answers, NoEmission, Unusable};
 pub use comparison::{Comparison, ReadingError};
 pub use verdict::{EXAMPLES_MAX, Found, Verdict};
 

@@ -264,7 +264,8 @@ fn what_was_not_acknowledged_may_be_stored_or_not() {
 emissions    4: 0 × 201, 0 × 409
              1 × 503, refused
              1 without an answer, unknown
-             2 not sent
+             1 not sent
+             1 without a result, unknown
 stored       1 readings
              and 2 of other emissions or other times
 lost         0 (201, but not stored)
@@ -276,6 +277,49 @@ missing      1 (not acknowledged, and nothing like it is stored)
              request 1, badge `b`, of 1970-01-01T00:00:01.000Z: not acknowledged, and nothing like it is stored
 ";
     assert_eq!(verdict.to_string(), expected);
+}
+
+#[test]
+fn results_that_are_none_or_there_twice_are_no_results() {
+    let check = |results: &[Record]| {
+        let mut answers = Answers::new(&[target(&emission("a"))]).unwrap();
+        results.iter().for_each(|result| answers.add(result));
+        answers.check().map_err(|error| error.to_string())
+    };
+    assert_eq!(check(&[]), Err("expected results, found none".to_owned()));
+    let results = honest(true);
+    assert_eq!(check(&results), Ok(()));
+    let twice = [&results[..], &results[1..]].concat();
+    let error = "expected each result once, found that of request 1 of 1970-01-01T00:00:01.001Z twice: is a file given twice?";
+    assert_eq!(check(&twice), Err(error.to_owned()));
+    // Those of another generator, and of a second attack with the same plan.
+    let other = Record { attack: "other".into(), ..results[1].clone() };
+    let again = result(1, 201, None, 2_001);
+    assert_eq!(check(&[&results[..], &[other, again]].concat()), Ok(()));
+}
+
+#[test]
+fn what_follows_from_what_is_noted() {
+    let (a, b) = (reading(1, "a", 1_003), reading(2, "b", 1_004));
+    let notes = |results: &[Record], stored: &[Value]| verdict(results, stored).notes;
+    assert_eq!(notes(&honest(true), &[a.clone(), b.clone()]), [""; 0]);
+    assert_eq!(
+        notes(&honest(true), std::slice::from_ref(&b)),
+        ["1 of the 1 without an original are copies of what is lost"]
+    );
+    let again = reading(3, "a", 2_000);
+    assert_eq!(
+        notes(&honest(true), &[a.clone(), b.clone(), again]),
+        ["1 of the 1 unconfirmed are what was stored twice"]
+    );
+    // Targets of another plan; with bodies in the answers and without.
+    let plan = ["x", "y"].map(emission);
+    for with_body in [true, false] {
+        let verdict = verdict_of(&plan, &honest(with_body)[..2], &[a.clone(), b.clone()]);
+        assert_eq!(verdict.lost.count, 2);
+        assert!(verdict.notes[0].starts_with("nearly all 201 are of other emissions"), "{verdict}");
+        assert!(verdict.to_string().contains("\nnote: nearly all 201 "), "{verdict}");
+    }
 }
 
 #[test]

@@ -31,8 +31,11 @@ pub struct Verdict {
     pub refused: BTreeMap<u16, u64>,
     /// Sent and not answered: stored or not.
     pub unknown: u64,
-    /// Never sent.
+    /// Never sent, as their results say.
     pub unsent: u64,
+    /// Without a result: the plan was not played to its end, or the results were cut off. Whether
+    /// they were sent is not known.
+    pub without_result: u64,
     /// Stored readings of the run.
     pub readings: u64,
     /// Stored readings of other emissions or other times.
@@ -52,6 +55,8 @@ pub struct Verdict {
     /// 201, but stored as heard before it was sent or after it was answered. So it is, too, if the
     /// service's clock differs from the generator's.
     pub wrong_time: Found,
+    /// What follows from what, and what may be wrong with the question, a sentence each.
+    pub notes: Vec<String>,
 }
 
 impl Found {
@@ -71,7 +76,9 @@ impl Verdict {
 
     /// How many emissions there are in all.
     pub fn emissions(&self) -> u64 {
-        self.created + self.copies + self.refused.values().sum::<u64>() + self.unknown + self.unsent
+        let refused: u64 = self.refused.values().sum();
+        let answered = self.created + self.copies + refused;
+        answered + self.unknown + self.unsent + self.without_result
     }
 
     /// Writes one JSON object and a line end: the fields of this, `kept` and `emissions` before them. Its
@@ -129,6 +136,9 @@ impl fmt::Display for Verdict {
         if self.unsent > 0 {
             writeln!(f, "             {} not sent", self.unsent)?;
         }
+        if self.without_result > 0 {
+            writeln!(f, "             {} without a result, unknown", self.without_result)?;
+        }
         writeln!(f, "stored       {} readings", self.readings)?;
         if self.others > 0 {
             writeln!(f, "             and {} of other emissions or other times", self.others)?;
@@ -151,6 +161,9 @@ impl fmt::Display for Verdict {
             if more > 0 {
                 writeln!(f, "             and {more} more")?;
             }
+        }
+        for note in &self.notes {
+            writeln!(f, "note: {note}")?;
         }
         Ok(())
     }

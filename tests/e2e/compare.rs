@@ -294,6 +294,10 @@ fn what_cannot_be_compared_is_refused_precisely() {
             &["x", "y", "--percentiles=p50"],
             "expected percentiles from 0 to 100, such as 50 or 99.9",
         ),
+        (
+            &["x", "y", "--percentiles=50,100"],
+            "--percentiles: expected percentiles below 100, found 100; the maximum is told besides",
+        ),
         (&["x", "y", "--skip=5"], "--skip: expected a duration with a unit"),
     ] {
         let output = compare(dir.path(), flags);

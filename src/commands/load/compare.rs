@@ -64,6 +64,11 @@ fn options(args: &CompareArgs) -> anyhow::Result<Options> {
     if !(0.5..=0.999).contains(&confidence) {
         bail!("--confidence: expected a percentage from 50% to 99.9%");
     }
+    if args.percentiles.iter().any(|percentile| percentile.quantile() >= 1.0) {
+        bail!(
+            "--percentiles: expected percentiles below 100, found 100; the maximum is told besides, and a single result decides it"
+        );
+    }
     // All intervals hold at once, so each reaches farther out, to where few draws are.
     let resamples_min = (10.0 / (1.0 - confidence)).round() as u32;
     if args.resamples < resamples_min {

@@ -63,6 +63,12 @@ impl Report {
         Some((mean(|step| step.requests_per_s), mean(|step| step.readings_per_s)))
     }
 
+    /// In how many steps a larger load held than this one, which failed.
+    fn held_above(&self, load: u64) -> usize {
+        let held = |step: &&Step| step.load > load && step.finding.verdict == Verdict::Held;
+        self.steps.iter().filter(held).count()
+    }
+
     /// Why a load ended so, the last time that it did.
     fn why(&self, load: u64, verdict: Verdict) -> String {
         let mut steps = self.steps.iter().rev();
@@ -114,6 +120,15 @@ impl fmt::Display for Report {
             }
             Above::Untried if *is_settled => writeln!(f, "  no more was tried: see --to")?,
             Above::Untried => {}
+        }
+        if let Above::Failed(level) = above {
+            match self.held_above(level.load) {
+                0 | 1 => {}
+                steps => writeln!(
+                    f,
+                    "  note: larger loads held in {steps} steps, so what failed does not grow with the load, and this may be no edge: allow some by --errors, if it was errors, or make steps longer"
+                )?,
+            }
         }
         if !is_settled {
             writeln!(
@@ -304,6 +319,16 @@ mod tests {
         let words = "2 requests/s\n  at 2 requests/s held in 1 of 1 steps\n  at 3 requests/s failed in 1 of 1: p99<=50ms: found 88ms\n";
         let tried = [(1, Held), (2, Held), (4, Failed), (3, Failed)];
         assert_eq!(report(Unit::Requests, 1, &tried).to_string(), words);
+    }
+
+    #[test]
+    fn failures_that_do_not_grow_with_the_load_are_no_edge() {
+        let words = |tried: &Tried| report(Unit::Requests, 1, tried).to_string();
+        let once = words(&[(1, Held), (2, Failed), (4, Held)]);
+        assert!(!once.contains("note"), "{once}");
+        let by_turns = words(&[(1, Held), (2, Failed), (4, Held), (3, Held)]);
+        let note = "\n  note: larger loads held in 2 steps, so what failed does not grow with the load, and this may be no edge: ";
+        assert!(by_turns.contains(note), "{by_turns}");
     }
 
     #[test]

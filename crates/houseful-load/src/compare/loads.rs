@@ -40,6 +40,7 @@ pub(super) fn notes(a: &Side, b: &Side) -> Vec<String> {
     notes.extend(targets(a, b));
     notes.extend(bodies(a, b));
     notes.extend(codes(a, b));
+    notes.extend(nothing_expected(a, b));
     notes
 }
 
@@ -172,6 +173,18 @@ fn codes(a: &Side, b: &Side) -> Option<String> {
         .collect();
     (!differences.is_empty())
         .then(|| format!("other answers, so perhaps other work: {}", differences.join("; ")))
+}
+
+/// Latencies of what nobody wanted are seldom what was to be compared.
+fn nothing_expected(a: &Side, b: &Side) -> Option<String> {
+    let has_none = |side: &Side| side.runs.iter().all(|run| run.summary.successes == 0);
+    let of = match (has_none(a), has_none(b)) {
+        (true, true) => "",
+        (true, false) => " of A",
+        (false, true) => " of B",
+        (false, false) => return None,
+    };
+    Some(format!("no answer{of} was an expected one: see --expect"))
 }
 
 fn differ(a: f64, b: f64) -> bool {

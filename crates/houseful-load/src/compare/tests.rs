@@ -363,6 +363,11 @@ fn what_is_not_alike_is_noted() {
         let expected = if note.is_empty() { vec![] } else { vec![note] };
         assert_eq!(notes(&b), expected);
     }
+    let none = with(|it| it.code = 404);
+    assert_eq!(notes(&none)[1..], ["no answer of B was an expected one: see --expect"]);
+    let none = [first, none].map(|kinds| side("x", &kinds.map(|it| Kind { code: 404, ..it })));
+    let all = loads::notes(&none[0], &none[1]);
+    assert_eq!(all, ["no answer was an expected one: see --expect"]);
     assert!(notes(&second[..2])[0].starts_with("two runs say little "));
     assert!(notes(&second[..1])[0].starts_with("B is one run: "));
     let singles = loads::notes(&side("a", &first[..1]), &side("b", &second[..1]));

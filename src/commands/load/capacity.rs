@@ -149,7 +149,7 @@ impl Tester {
         let step = lengths.skip + lengths.step + self.pause;
         let time = |steps: usize| Go(rounded(step.saturating_mul(steps as u32)));
         format!(
-            "{what}\nmust hold: {conditions}, where {expect} are no errors\n{fewest} to {most} steps of {}, each after {} of warm-up: if all is steady, {} to {}",
+            "{what}\nmust hold: {conditions}, where {expect} are no errors\n{fewest} to {most} steps of {}, each after {} of warm-up: if all is steady, {} to {}; more if loads hold by turns",
             Go(lengths.step),
             Go(lengths.skip),
             time(fewest),

@@ -15,7 +15,7 @@ mod log;
 mod rows;
 mod serve;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -24,7 +24,7 @@ use clap::Parser;
 ///
 /// 0: done. 1: asked, and the answer is no (or the store has failed). 2: it
 /// could not be done; stderr says why. A reader that closes our pipe has seen
-/// enough: 0.
+/// enough: 0, but for a command that judges: its verdict is the same, read or not.
 pub fn main() -> ExitCode {
     let words = go_flags::to_double_dashes(std::env::args_os());
     match commands::run(cli::Cli::parse_from(words)) {
@@ -40,6 +40,16 @@ pub fn main() -> ExitCode {
 /// Says a line on stderr. If nobody reads there any more, that ends nothing.
 fn say(line: std::fmt::Arguments<'_>) {
     drop(writeln!(std::io::stderr(), "{line}"));
+}
+
+/// Whether somebody still read what was written. To have stopped is no failure, and leaves open what
+/// the exit code is.
+fn was_read(written: io::Result<()>) -> io::Result<bool> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// An error with its causes, once each.

@@ -148,6 +148,14 @@ fn a_build_half_as_fast_is_slower_and_does_not_pass() {
     // A programme that reads JSON is told on stderr, too.
     let output = compare(dir.path(), &[&["old", "new", "--json"], &gate[..]].concat());
     assert_eq!(stderr(&output), "slower by more than 5%: failed at p50, p99\n");
+    // So is whoever closes the pipe.
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut unread = program();
+    unread.args(["load", "compare", "old", "new"]).args(gate).current_dir(dir.path());
+    let output = unread.stdout(closed).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output), "slower by more than 5%: failed at p50, p99\n");
 }
 
 #[test]

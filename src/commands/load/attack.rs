@@ -50,7 +50,8 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
     };
     let targets = read_targets(args, Defaults { headers, body: body.into() })?;
 
-    let mut out = Results::new(open_output(&args.output, Encoding::Gob)?);
+    let inputs = [args.targets.clone().into()];
+    let mut out = Results::new(open_output(&args.output, Encoding::Gob, &inputs)?);
     let mut live = Live::new(&pacer);
     let stop = stop_on_interrupt()?;
     let mut slips = Slips::new();
@@ -68,8 +69,10 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
         }
     });
     live.finish();
-    failed.map_or(Ok(()), Err).and_then(|()| out.to.flush()).context("cannot write the results")?;
+    failed.map_or(Ok(()), Err).context("cannot write the results")?;
+    // An attack that could not begin leaves the file as it was.
     let outcome = outcome?;
+    out.to.flush().context("cannot write the results")?;
     if stop.is_told() {
         let of = planned.map(|planned| format!(" of {planned}")).unwrap_or_default();
         say(format_args!("interrupted after {}{of} requests", outcome.requests));

@@ -20,7 +20,7 @@ use houseful_load::targets::{self, Defaults, Format, Header};
 use super::generate::parse_duration;
 use super::{Live, stop_on_interrupt};
 use crate::cli::CapacityArgs;
-use crate::say;
+use crate::{say, was_read};
 
 /// What `--from` and `--to` are if nobody says, for houses and for requests a second.
 const HOUSES: (u64, u64) = (1, 1_000);
@@ -63,9 +63,12 @@ pub(crate) fn run(args: &CapacityArgs) -> anyhow::Result<ExitCode> {
         answer,
     };
     let mut out = io::stdout().lock();
-    if args.json { report.write_json(&mut out) } else { write!(out, "\n{report}") }
-        .and_then(|()| out.flush())
-        .context("cannot write to stdout")?;
+    let written = if args.json { report.write_json(&mut out) } else { write!(out, "\n{report}") };
+    let was_read =
+        was_read(written.and_then(|()| out.flush())).context("cannot write to stdout")?;
+    if !was_read && report.kind() == Kind::None {
+        say(format_args!("{}", report.to_string().trim_end()));
+    }
     match report.kind() {
         _ if tester.stop.is_told() => Ok(ExitCode::FAILURE),
         Kind::Found | Kind::AtLeast => Ok(ExitCode::SUCCESS),
@@ -212,7 +215,9 @@ impl Tester {
             say(line);
             return Ok(());
         }
-        writeln!(io::stdout(), "{line}").context("cannot write to stdout")
+        // The answer is also an exit code, so it is found out for nobody's eyes, too.
+        was_read(writeln!(io::stdout(), "{line}")).context("cannot write to stdout")?;
+        Ok(())
     }
 }
 

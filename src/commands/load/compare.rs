@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::generate::parse_duration;
 use super::results::for_each;
 use crate::cli::CompareArgs;
-use crate::say;
+use crate::{say, was_read};
 
 /// Reads all runs, one after the other, and prints what comes of them.
 pub(crate) fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
@@ -46,14 +46,14 @@ pub(crate) fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     progress.end();
 
     let comparison = compare(&a, &b, options);
-    print(&comparison, args.json).context("cannot write to stdout")?;
+    let was_read = was_read(print(&comparison, args.json)).context("cannot write to stdout")?;
     let Some(gate) = &comparison.gate else {
         return Ok(ExitCode::SUCCESS);
     };
     if let Some(Void::OtherRate(why)) = &comparison.void {
         bail!("--fail-if-slower: cannot tell: {why}");
     }
-    if args.json && gate.outcome() != Outcome::Passed {
+    if (args.json || !was_read) && gate.outcome() != Outcome::Passed {
         say(format_args!("{gate}"));
     }
     Ok(if gate.outcome() == Outcome::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

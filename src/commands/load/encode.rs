@@ -15,7 +15,7 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<ExitCode> {
         ResultEncoding::Json => Encoding::Json,
         ResultEncoding::Csv => Encoding::Csv,
     };
-    let mut out = Writer::new(open_output(&args.output, encoding)?, encoding);
+    let mut out = Writer::new(open_output(&args.output, encoding, &args.files)?, encoding);
     for_each(&args.files, Keep::All, |record| {
         out.write(record).context("cannot write the results")
     })?;

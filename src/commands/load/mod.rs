@@ -7,6 +7,7 @@ mod compare;
 mod encode;
 mod generate;
 mod live;
+mod output;
 mod plot;
 mod report;
 mod results;

@@ -1,7 +1,6 @@
 //! `houseful load plot`.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,6 +10,7 @@ use houseful_load::plot::{Charts, Options, Plot, html, png, svg};
 use houseful_load::results::Keep;
 
 use super::generate::parse_duration;
+use super::output::Output;
 use super::results::for_each;
 use crate::cli::{PlotArgs, PlotFormat};
 use crate::interrupt;
@@ -19,7 +19,10 @@ use crate::interrupt;
 pub(crate) fn run(args: &PlotArgs) -> anyhow::Result<ExitCode> {
     let skip = parse_duration("--skip", &args.skip)?;
     let format = format(args)?;
-    let out = Out::open(&args.output, format)?;
+    if args.output == "-" && format == PlotFormat::Png && io::stdout().is_terminal() {
+        bail!("PNG is not for terminals: name a file with --output");
+    }
+    let mut out = Output::open(&args.output, &args.files)?;
     // A Ctrl-C reaches the attack before us in the pipe, too; what it still sends is drawn.
     interrupt::on_each(|interrupt| {
         if !(interrupt.is_from_keyboard() && interrupt.nth == 1) {
@@ -47,7 +50,8 @@ pub(crate) fn run(args: &PlotArgs) -> anyhow::Result<ExitCode> {
             ),
         }
     };
-    out.write(&draw(&charts, format)?)?;
+    let drawn = draw(&charts, format)?;
+    out.replace(&drawn).with_context(|| format!("cannot write `{}`", args.output))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -88,42 +92,5 @@ fn sources(args: &PlotArgs) -> String {
     match args.files.as_slice() {
         [] => "stdin".to_owned(),
         files => files.iter().map(name).collect::<Vec<_>>().join(", "),
-    }
-}
-
-/// Where the plot goes. A file is opened at first, so that a long attack does not end in a name that
-/// cannot be written, and keeps what it had until there is something to write.
-enum Out {
-    Stdout,
-    File(File, String),
-}
-
-impl Out {
-    fn open(name: &str, format: PlotFormat) -> anyhow::Result<Out> {
-        if name == "-" {
-            if format == PlotFormat::Png && io::stdout().is_terminal() {
-                bail!("PNG is not for terminals: name a file with --output");
-            }
-            return Ok(Out::Stdout);
-        }
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(name);
-        let file = file.with_context(|| format!("cannot create `{name}`"))?;
-        Ok(Out::File(file, name.to_owned()))
-    }
-
-    fn write(self, drawn: &[u8]) -> anyhow::Result<()> {
-        match self {
-            Out::Stdout => {
-                let mut out = io::stdout().lock();
-                out.write_all(drawn).and_then(|()| out.flush()).context("cannot write the plot")
-            }
-            Out::File(mut file, name) => {
-                // A pipe or a device has no length.
-                let is_file = file.metadata().is_ok_and(|it| it.is_file());
-                let cut = if is_file { file.set_len(0) } else { Ok(()) };
-                let written = cut.and_then(|()| file.write_all(drawn));
-                written.with_context(|| format!("cannot write `{name}`"))
-            }
-        }
     }
 }

@@ -1,7 +1,6 @@
 //! `houseful load report`.
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,9 +12,10 @@ use houseful_load::results::{Keep, Record};
 use houseful_load::thresholds::{Assertion, Judgement};
 
 use super::generate::parse_duration;
+use super::output::Output;
 use super::results::for_each;
 use crate::cli::{ReportArgs, ReportType};
-use crate::{interrupt, say};
+use crate::{interrupt, say, was_read};
 
 /// Clears a terminal and goes to its top.
 const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
@@ -24,7 +24,7 @@ const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let every = parse_duration("--every", &args.every)?;
     let fold = Fold::new(args)?;
-    let mut out = Out::open(&args.output, args.r#type.clone())?;
+    let mut out = Out::open(args, every)?;
     // A Ctrl-C reaches the attack before us in the pipe, too; what it still sends is reported.
     interrupt::on_each(|interrupt| {
         if !(interrupt.is_from_keyboard() && interrupt.nth == 1) {
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     } else {
         print_every(every, args, fold, &mut out)?
     };
-    out.print(&fold)?;
+    out.print(&fold, args)?;
     let failed: Vec<_> = fold.judgements().into_iter().filter(|found| !found.holds).collect();
     for judgement in &failed {
         say(format_args!("{judgement}"));
@@ -119,7 +119,7 @@ impl Shared {
 }
 
 /// Folds in a thread, and prints here until it is done; so that the report goes on while no
-/// results come, and a reader that has gone ends us.
+/// results come, and a reader that has gone ends us, unless something is to be judged.
 fn print_every(
     every: Duration,
     args: &ReportArgs,
@@ -149,39 +149,49 @@ fn print_every(
         // Copied, so that whoever reads our output slowly does not keep results waiting.
         let fold = locked.0.clone();
         drop(locked);
-        out.print(&fold)?;
+        out.print(&fold, args)?;
         locked = shared.lock();
     }
 }
 
 /// Where the report goes, and which.
 struct Out {
-    to: Box<dyn Write>,
+    to: Output,
+    /// There is but one, which may take the place of what a file had.
+    is_only: bool,
     is_terminal: bool,
     r#type: ReportType,
     printed: bool,
 }
 
 impl Out {
-    fn open(name: &str, r#type: ReportType) -> anyhow::Result<Out> {
-        let is_terminal = name == "-" && io::stdout().is_terminal();
-        let to: Box<dyn Write> = if name == "-" {
-            Box::new(BufWriter::new(io::stdout()))
-        } else {
-            let file = File::create(name).with_context(|| format!("cannot create `{name}`"))?;
-            Box::new(BufWriter::new(file))
-        };
-        Ok(Out { to, is_terminal, r#type, printed: false })
+    fn open(args: &ReportArgs, every: Duration) -> anyhow::Result<Out> {
+        Ok(Out {
+            to: Output::open(&args.output, &args.files)?,
+            is_only: every.is_zero(),
+            is_terminal: args.output == "-" && io::stdout().is_terminal(),
+            r#type: args.r#type.clone(),
+            printed: false,
+        })
     }
 
     /// Prints the report; a later one in place of the earlier one, or, where that cannot be, after
     /// an empty line, which JSON, a line each, does not need.
-    fn print(&mut self, fold: &Fold) -> anyhow::Result<()> {
-        self.write(fold).and_then(|()| self.to.flush()).context("cannot write the report")
+    fn print(&mut self, fold: &Fold, args: &ReportArgs) -> anyhow::Result<()> {
+        let mut report = Vec::new();
+        let written = self.write(&mut report, fold).and_then(|()| {
+            if self.is_only {
+                return self.to.replace(&report);
+            }
+            self.to.write_all(&report).and_then(|()| self.to.flush())
+        });
+        // What is asserted is judged for nobody's eyes, too.
+        if args.assert.is_empty() { written } else { was_read(written).map(|_| ()) }
+            .context("cannot write the report")
     }
 
-    fn write(&mut self, fold: &Fold) -> io::Result<()> {
-        let Out { to: out, is_terminal, r#type, printed } = self;
+    fn write(&mut self, out: &mut Vec<u8>, fold: &Fold) -> io::Result<()> {
+        let Out { is_terminal, r#type, printed, .. } = self;
         match (&r#type, *is_terminal) {
             (_, true) if *printed => out.write_all(CLEAR)?,
             (ReportType::Json, _) => {}

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use houseful_load::results::{Encoding, Keep, Merge, ReadError, Reader, Record};
 
+use super::output::Output;
 use crate::say;
 
 /// How much of a file is read at once.
@@ -46,16 +47,16 @@ fn open(path: &Path) -> anyhow::Result<Reader<Box<dyn BufRead>>> {
     Ok(Reader::new(Box::new(BufReader::with_capacity(READ_LEN, file)), name))
 }
 
-/// The file of this name, or stdout for `-`.
-pub(super) fn open_output(name: &str, encoding: Encoding) -> anyhow::Result<Box<dyn Write>> {
-    if name == "-" {
-        if encoding == Encoding::Gob && io::stdout().is_terminal() {
-            bail!(
-                "gob is not for terminals: pipe it to `houseful load report` or `houseful load encode`, or name a file with --output"
-            );
-        }
-        return Ok(Box::new(BufWriter::new(io::stdout())));
+/// Where results go that are made of those: the file of this name, or stdout for `-`.
+pub(super) fn open_output(
+    name: &str,
+    encoding: Encoding,
+    inputs: &[PathBuf],
+) -> anyhow::Result<Box<dyn Write>> {
+    if name == "-" && encoding == Encoding::Gob && io::stdout().is_terminal() {
+        bail!(
+            "gob is not for terminals: pipe it to `houseful load report` or `houseful load encode`, or name a file with --output"
+        );
     }
-    let file = File::create(name).with_context(|| format!("cannot create `{name}`"))?;
-    Ok(Box::new(BufWriter::new(file)))
+    Ok(Box::new(BufWriter::new(Output::open(name, inputs)?)))
 }

@@ -12,6 +12,7 @@ use houseful_load::verify::{Answers, Comparison, pages};
 use super::generate::parse_duration;
 use super::results::for_each;
 use crate::cli::VerifyArgs;
+use crate::{say, was_read};
 
 /// Reads plan, results and readings, in that order, and prints what comes of them.
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
@@ -46,8 +47,12 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
 
     let verdict = comparison.verdict();
     let mut out = io::stdout().lock();
-    if args.json { verdict.write_json(&mut out) } else { write!(out, "{verdict}") }
-        .context("cannot write to stdout")?;
+    let written = if args.json { verdict.write_json(&mut out) } else { write!(out, "{verdict}") };
+    if !was_read(written).context("cannot write to stdout")? {
+        for (name, found, meaning) in verdict.broken().filter(|(_, found, _)| found.count > 0) {
+            say(format_args!("{name} {}: {meaning}", found.count));
+        }
+    }
     Ok(if verdict.is_kept() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -101,6 +101,11 @@ impl Verdict {
         out.write_all(b"\n")
     }
 
+    /// What breaks the promise, each under its name.
+    pub fn broken(&self) -> impl Iterator<Item = (&'static str, &Found, &'static str)> {
+        self.found().into_iter().take(3)
+    }
+
     /// What was found, each under its name: first what breaks the promise, then what may be.
     pub fn found(&self) -> [(&'static str, &Found, &'static str); 7] {
         [

@@ -1,0 +1,136 @@
+//! Where the output of the toolkit goes: stdout, or a file that keeps what it had until there is
+//! something to write.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Stdout, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, fchown};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+/// A destination that is open, so that a long attack does not end in a name that cannot be written.
+pub(super) enum Output {
+    Stdout(Stdout),
+    File {
+        path: PathBuf,
+        file: File,
+        /// Made by us, so it goes again if there is nothing to write.
+        is_new: bool,
+        /// What it had is gone, or never was.
+        is_cut: bool,
+    },
+}
+
+impl Output {
+    /// The file of this name, or stdout for `-`. It is none of `inputs`, where none is stdin: what is
+    /// written over cannot be read.
+    pub(super) fn open(name: &str, inputs: &[PathBuf]) -> anyhow::Result<Output> {
+        refuse_inputs(name, inputs)?;
+        // What stdout goes to already is not taken away from whoever redirected us.
+        if name == "-" || is_same_file(fs::metadata(name).ok(), metadata_of(io::stdout())) {
+            return Ok(Output::Stdout(io::stdout()));
+        }
+        let path = PathBuf::from(name);
+        let is_new = path.symlink_metadata().is_err();
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let file = file.with_context(|| format!("cannot create `{name}`"))?;
+        Ok(Output::File { path, file, is_new, is_cut: false })
+    }
+
+    /// Puts all of it in the place of what the file had, when it is whole. A pipe or a device takes it
+    /// as it comes, and so does a file that has more than this name, or lies where none can be made.
+    pub(super) fn replace(&mut self, with: &[u8]) -> io::Result<()> {
+        if let Output::File { path, file, is_cut, .. } = self {
+            let metadata = file.metadata()?;
+            // A link to it stays a link.
+            let target = path.canonicalize()?;
+            let beside = target.parent().map(tempfile::NamedTempFile::new_in);
+            if let Some(Ok(mut beside)) = beside
+                && metadata.is_file()
+                && metadata.nlink() == 1
+                && !is_open_twice(&metadata)
+            {
+                beside.write_all(with)?;
+                // Whose it is can be kept only by root, and matters only then.
+                let (user, group) = (Some(metadata.uid()), Some(metadata.gid()));
+                drop(fchown(beside.as_file(), user, group));
+                beside.as_file().set_permissions(metadata.permissions())?;
+                beside.persist(target).map_err(|error| error.error)?;
+                *is_cut = true;
+                return Ok(());
+            }
+        }
+        self.write_all(with)?;
+        self.flush()
+    }
+
+    fn cut(&mut self) -> io::Result<()> {
+        if let Output::File { file, is_cut, .. } = self
+            && !std::mem::replace(is_cut, true)
+            // A pipe or a device has no length.
+            && file.metadata()?.is_file()
+        {
+            file.set_len(0)?;
+        }
+        Ok(())
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.cut()?;
+        match self {
+            Output::Stdout(out) => out.write(bytes),
+            Output::File { file, .. } => file.write(bytes),
+        }
+    }
+
+    /// Nothing written before is an empty file, too.
+    fn flush(&mut self) -> io::Result<()> {
+        self.cut()?;
+        match self {
+            Output::Stdout(out) => out.flush(),
+            Output::File { file, .. } => file.flush(),
+        }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Output::File { path, is_new: true, is_cut: false, .. } = self {
+            drop(fs::remove_file(path));
+        }
+    }
+}
+
+fn refuse_inputs(name: &str, inputs: &[PathBuf]) -> anyhow::Result<()> {
+    let of = |path: &Path, standard: Option<Metadata>| {
+        let metadata = if path.as_os_str() == "-" { standard } else { fs::metadata(path).ok() };
+        metadata.filter(Metadata::is_file)
+    };
+    let output = of(Path::new(name), metadata_of(io::stdout()));
+    let stdin = [PathBuf::from("-")];
+    for input in if inputs.is_empty() { &stdin } else { inputs } {
+        if is_same_file(output.clone(), of(input, metadata_of(io::stdin()))) {
+            bail!("--output: `{name}` is what is to be read; name another file");
+        }
+    }
+    Ok(())
+}
+
+fn metadata_of(file: impl AsFd) -> Option<Metadata> {
+    File::from(file.as_fd().try_clone_to_owned().ok()?).metadata().ok()
+}
+
+fn is_same_file(one: Option<Metadata>, other: Option<Metadata>) -> bool {
+    matches!((one, other), (Some(one), Some(other)) if (one.dev(), one.ino()) == (other.dev(), other.ino()))
+}
+
+/// Whether somebody opened this for us as well, as by `--output /dev/fd/3 3>file`: then it must stay
+/// the file that it is.
+fn is_open_twice(metadata: &Metadata) -> bool {
+    let open = fs::read_dir("/dev/fd").into_iter().flatten().flatten();
+    let same = open.filter(|it| is_same_file(fs::metadata(it.path()).ok(), Some(metadata.clone())));
+    same.count() > 1
+}

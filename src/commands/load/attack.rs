@@ -16,7 +16,7 @@ use houseful_load::targets::{self, Defaults, Header};
 use super::attack_flags;
 use super::generate::parse_duration;
 use super::results::open_output;
-use super::{Live, stop_on_interrupt};
+use super::{Live, say_waits, stop_on_interrupt};
 use crate::cli::AttackArgs;
 use crate::say;
 
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
     let inputs = [args.targets.clone().into()];
     let mut out = Results::new(open_output(&args.output, Encoding::Gob, &inputs)?);
     let mut live = Live::new(&pacer);
-    let stop = stop_on_interrupt()?;
+    let stop = stop_on_interrupt(say_waits(options.timeout))?;
     let mut slips = Slips::new();
     let mut failed = None;
     let (planned, is_paced) = (pacer.requests_total(), *pacer.rate() != Rate::AsFastAsPossible);

@@ -18,7 +18,7 @@ use houseful_load::plan::Plan;
 use houseful_load::targets::{self, Defaults, Format, Header};
 
 use super::generate::parse_duration;
-use super::{Live, stop_on_interrupt};
+use super::{Live, say_waits, stop_on_interrupt};
 use crate::cli::CapacityArgs;
 use crate::{say, was_read};
 
@@ -103,7 +103,7 @@ impl Tester {
             step: parse_duration("--step", &args.step)?,
         };
         let pause = parse_duration("--pause", &args.pause)?;
-        let timeout = parse_duration("--timeout", &args.timeout)?;
+        let timeout = Some(parse_duration("--timeout", &args.timeout)?).filter(|t| !t.is_zero());
         let p99 = parse_duration("--p99", &args.p99)?;
         let p99 = format!("p99<={}", Go(p99)).parse().context("--p99")?;
         let assertions = std::iter::once(p99).chain(args.assert.iter().cloned()).collect();
@@ -126,12 +126,12 @@ impl Tester {
             lengths,
             pause,
             options: Options {
-                timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
+                timeout,
                 connections_max: args.max_connections,
                 keep_headers: false,
                 ..Options::default()
             },
-            stop: stop_on_interrupt()?,
+            stop: stop_on_interrupt(say_waits(timeout))?,
             is_json: args.json,
             to,
         })

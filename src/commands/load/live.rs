@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use houseful_load::attack::Stop;
-use houseful_load::duration::{Go, rounded};
+use houseful_load::duration::Go;
 use houseful_load::metrics::Metrics;
 use houseful_load::pacer::Pacer;
 use houseful_load::results::Record;
@@ -104,7 +104,7 @@ impl Shared {
 
 fn bar(total: Option<u64>) -> ProgressBar {
     let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
-    let template = if total.is_some() { "{bar:20} {wide_msg}" } else { "{spinner} {wide_msg}" };
+    let template = if total.is_some() { "{bar:10} {wide_msg}" } else { "{spinner} {wide_msg}" };
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
@@ -144,7 +144,8 @@ impl Progress {
         self.since.add(record);
     }
 
-    /// All so far, with the rate, the latencies and the slip since the last line.
+    /// All so far, with the rate, the latencies and the slip since the last line. A terminal cuts it off:
+    /// what there can be any number of comes last, and what is before it has room in 80 columns.
     fn line(&mut self, elapsed: Duration) -> String {
         let since = std::mem::take(&mut self.since).summary();
         let passed = elapsed.saturating_sub(self.looked).as_secs_f64().max(0.001);
@@ -160,39 +161,70 @@ impl Progress {
         if let Some(asked) = self.pacer.per_second_at(elapsed) {
             put(format_args!(" of {asked:.0}/s"));
         }
-        for (code, count) in &self.codes {
-            put(format_args!("  {code}:{count}"));
+        if let Some(left) = self.pacer.duration().and_then(|all| all.checked_sub(elapsed)) {
+            put(format_args!("  {}s left", left.as_secs()));
         }
-        put(format_args!("  no answer:{}", self.unanswered));
         if since.requests > 0 {
-            let (p50, p99) = (rounded(since.latencies.p50), rounded(since.latencies.p99));
+            let (p50, p99) = (short(since.latencies.p50), short(since.latencies.p99));
             put(format_args!("  p50 {}  p99 {}", Go(p50), Go(p99)));
         }
         if let Some(sending) = since.sending {
-            put(format_args!("  slip p99 {}", Go(rounded(sending.slip_p99))));
+            put(format_args!("  slip p99 {}", Go(short(sending.slip_p99))));
         }
-        if let Some(left) = self.pacer.duration().and_then(|all| all.checked_sub(elapsed)) {
-            put(format_args!("  {}s left", left.as_secs()));
+        put(format_args!("  no answer:{}", self.unanswered));
+        for (code, count) in &self.codes {
+            put(format_args!("  {code}:{count}"));
         }
         line
     }
 }
 
-/// A first interrupt sends nothing more and waits for what is under way; a
-/// second gives that up.
-pub(crate) fn stop_on_interrupt() -> anyhow::Result<Stop> {
+/// To three digits, for there is little room.
+fn short(duration: Duration) -> Duration {
+    let ns = duration.as_nanos() as u64;
+    let unit = 10u64.pow(ns.checked_ilog10().unwrap_or_default().saturating_sub(2));
+    Duration::from_nanos(ns.saturating_add(unit / 2) / unit * unit)
+}
+
+/// A first interrupt sends nothing more, calls this, and waits for what is under way; a second gives
+/// that up.
+pub(crate) fn stop_on_interrupt(first: impl Fn() + Send + 'static) -> anyhow::Result<Stop> {
     let stop = Stop::new();
     let interrupted = stop.clone();
     interrupt::on_each(move |interrupt| match interrupt.nth {
-        1 => interrupted.drain(),
+        1 => {
+            first();
+            interrupted.drain();
+        }
         _ => interrupted.abandon(),
     })?;
     Ok(stop)
 }
 
+/// Says what an interrupt waits for, for it may look as if it hung.
+pub(crate) fn say_waits(timeout: Option<Duration>) -> impl Fn() + Send + 'static {
+    move || {
+        // The bar is on this line, and comes again below.
+        let clear = if std::io::stderr().is_terminal() { "\r\x1b[2K" } else { "" };
+        let most = timeout.map(|timeout| format!("at most {} ", Go(timeout))).unwrap_or_default();
+        say(format_args!(
+            "{clear}waiting {most}for what is under way; interrupt again to give it up"
+        ));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_are_short() {
+        for (ns, text) in
+            [(0, "0s"), (7, "7ns"), (507_135, "507µs"), (2_624_500, "2.62ms"), (999_500_000, "1s")]
+        {
+            assert_eq!(Go(short(Duration::from_nanos(ns))).to_string(), text);
+        }
+    }
 
     #[test]
     fn lines() {
@@ -210,18 +242,18 @@ mod tests {
         }
         assert_eq!(
             progress.line(Duration::from_millis(15_000)),
-            "4/3000  0/s of 25/s  201:1  409:2  no answer:1  p50 2ms  p99 2ms  slip p99 30µs  45s left"
+            "4/3000  0/s of 25/s  45s left  p50 2ms  p99 2ms  slip p99 30µs  no answer:1  201:1  409:2"
         );
         // Nothing more came.
         assert_eq!(
             progress.line(Duration::from_secs(61)),
-            "4/3000  0/s of 100/s  201:1  409:2  no answer:1"
+            "4/3000  0/s of 100/s  no answer:1  201:1  409:2"
         );
         let mut progress = of("infinity", None);
         progress.add(&Record { code: 200, ..Record::default() });
         assert_eq!(
             progress.line(Duration::from_millis(100)),
-            "1  10/s  200:1  no answer:0  p50 0s  p99 0s"
+            "1  10/s  p50 0s  p99 0s  no answer:0  200:1"
         );
     }
 }

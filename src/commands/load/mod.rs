@@ -15,7 +15,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-pub(crate) use self::live::{Live, stop_on_interrupt};
+pub(crate) use self::live::{Live, say_waits, stop_on_interrupt};
 pub(crate) use self::verify::add_readings;
 use crate::cli::LoadCommand;
 

@@ -1,7 +1,8 @@
 //! How an attack ends, and what it says meanwhile.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use super::server::{Reply, Server};
@@ -94,7 +95,40 @@ fn an_interrupt_waits_for_what_is_under_way_and_keeps_it() {
     let results = results(dir.path());
     assert!(results.iter().all(|result| result["code"] == 200), "{results:?}");
     assert_eq!(results.len(), server.requests().len());
-    assert_eq!(said, format!("interrupted after {} requests\n", results.len()));
+    let waits = "waiting at most 30s for what is under way; interrupt again to give it up\n";
+    assert_eq!(said, format!("{waits}interrupted after {} requests\n", results.len()));
+}
+
+#[test]
+fn an_interrupt_says_at_once_what_it_waits_for() {
+    let dir = temp_dir();
+    let (sender, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let server = Server::start(move |_| {
+        // Ends when nobody is left to say so.
+        held.lock().unwrap().recv().unwrap_or_default();
+        Reply::bytes(OK)
+    });
+    write_targets(dir.path(), &format!("GET {}/\n", server.url()));
+    // Let go before the server is, also by a failure.
+    let release = sender;
+    for (timeout, waits) in [("20m", "at most 20m0s for"), ("0", "for")] {
+        let before = server.requests().len();
+        let flags = ["-rate=10", "-duration=0", "-timeout", timeout];
+        let mut attack = attack(dir.path(), &flags).spawn().unwrap();
+        wait_until(PATIENCE, "a request has come", || server.requests().len() > before);
+        let interrupt = ["-INT".to_owned(), attack.id().to_string()];
+        assert!(Command::new("kill").args(&interrupt).status().unwrap().success());
+        let mut said = BufReader::new(attack.stderr.take().unwrap()).lines();
+        let line = said.next().unwrap().unwrap();
+        let rest = "what is under way; interrupt again to give it up";
+        assert_eq!(line, format!("waiting {waits} {rest}"));
+        assert!(Command::new("kill").args(&interrupt).status().unwrap().success());
+        assert_eq!(attack.wait().unwrap().code(), Some(0));
+        let said = said.map(Result::unwrap).collect::<Vec<_>>();
+        assert!(said[1].ends_with(" requests were given up without a result"), "{said:?}");
+    }
+    drop(release);
 }
 
 #[test]
@@ -146,13 +180,12 @@ fn a_line_every_ten_seconds_says_how_it_goes() {
     let said = stderr(&output);
     let line = said.lines().next().unwrap_or_default();
     let (hits, rest) = line.split_once("/220  ").unwrap_or_else(|| panic!("{said}"));
-    let (_, rest) = rest.split_once("/s of 20/s  409:").unwrap_or_else(|| panic!("{line}"));
     assert!((150..=201).contains(&hits.parse::<u32>().unwrap()), "{line}");
-    assert!(rest.starts_with(&format!("{hits}  no answer:0  p50 ")), "{line}");
-    assert!(
-        rest.contains("  slip p99 ") && rest.ends_with("  1s left") || rest.ends_with("  0s left"),
-        "{line}"
-    );
+    let (_, rest) = rest.split_once("/s of 20/s  ").unwrap_or_else(|| panic!("{line}"));
+    let (left, rest) = rest.split_once("s left  p50 ").unwrap_or_else(|| panic!("{line}"));
+    assert!(["0", "1"].contains(&left), "{line}");
+    assert!(rest.contains("  p99 ") && rest.contains("  slip p99 "), "{line}");
+    assert!(rest.ends_with(&format!("  no answer:0  409:{hits}")), "{line}");
 }
 
 #[test]
@@ -164,7 +197,7 @@ fn a_terminal_shows_the_same_twice_a_second() {
     let server = Server::start(|_| Reply::bytes(OK));
     write_targets(dir.path(), &format!("GET {}/\n", server.url()));
     let line = format!(
-        "stty cols 140; '{}' load attack -targets=targets.txt -rate=20 -duration=3s -output=results.gob",
+        "stty cols 80; '{}' load attack -targets=targets.txt -rate=20 -duration=3s -output=results.gob",
         env!("CARGO_BIN_EXE_houseful")
     );
     let output = Command::new("script")
@@ -176,6 +209,10 @@ fn a_terminal_shows_the_same_twice_a_second() {
     // On a busy machine it may say that the rate was not held.
     assert!(matches!(output.status.code(), Some(0 | 1)), "{shown}");
     assert!(shown.matches("/s of 20/s").count() >= 3, "{shown:?}");
+    // What matters most has room in the narrowest terminal.
+    for figure in ["s left  p50 ", "  p99 ", "s  slip p99 "] {
+        assert!(shown.contains(figure), "{figure}: {shown:?}");
+    }
     assert_eq!(results(dir.path()).len(), 60);
 }
 

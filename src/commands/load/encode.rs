@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use houseful_load::results::{Encoding, Keep, Writer};
 
-use super::results::{for_each, open_output};
+use super::results::{for_each, open_output, warn_of_none};
 use crate::cli::{EncodeArgs, ResultEncoding};
 
 /// Writes each record again as it is read.
@@ -16,9 +16,14 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<ExitCode> {
         ResultEncoding::Csv => Encoding::Csv,
     };
     let mut out = Writer::new(open_output(&args.output, encoding, &args.files)?, encoding);
+    let mut is_empty = true;
     for_each(&args.files, Keep::All, |record| {
+        is_empty = false;
         out.write(record).context("cannot write the results")
     })?;
     out.flush().context("cannot write the results")?;
+    if is_empty {
+        warn_of_none(&args.files);
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ use houseful_load::results::Keep;
 
 use super::generate::parse_duration;
 use super::output::Output;
-use super::results::for_each;
+use super::results::{for_each, sources};
 use crate::cli::{PlotArgs, PlotFormat};
 use crate::interrupt;
 
@@ -42,11 +42,11 @@ pub(crate) fn run(args: &PlotArgs) -> anyhow::Result<ExitCode> {
     })?;
     let Some(charts) = plot.charts() else {
         match left_out {
-            0 => bail!("nothing to draw: there is no result in {}", sources(args)),
+            0 => bail!("nothing to draw: there is no result in {}", sources(&args.files)),
             _ => bail!(
                 "nothing to draw: --skip={} leaves out all {left_out} results of {}",
                 args.skip,
-                sources(args)
+                sources(&args.files)
             ),
         }
     };
@@ -81,16 +81,5 @@ fn format(args: &PlotArgs) -> anyhow::Result<PlotFormat> {
             "--output: expected a name that ends in .html, .svg or .png, found `{}`; or say which with --format",
             args.output
         ),
-    }
-}
-
-fn sources(args: &PlotArgs) -> String {
-    let name = |path: &std::path::PathBuf| match path.to_str() {
-        Some("-") => "stdin".to_owned(),
-        _ => format!("`{}`", path.display()),
-    };
-    match args.files.as_slice() {
-        [] => "stdin".to_owned(),
-        files => files.iter().map(name).collect::<Vec<_>>().join(", "),
     }
 }

@@ -13,7 +13,7 @@ use houseful_load::thresholds::{Assertion, Judgement};
 
 use super::generate::parse_duration;
 use super::output::Output;
-use super::results::for_each;
+use super::results::{for_each, sources, warn_of_none};
 use crate::cli::{ReportArgs, ReportType};
 use crate::{interrupt, say, was_read};
 
@@ -42,6 +42,15 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         print_every(every, args, fold, &mut out)?
     };
     out.print(&fold, args)?;
+    match (fold.counted, fold.left_out) {
+        (0, 0) => warn_of_none(&args.files),
+        (0, left_out) => say(format_args!(
+            "warning: --skip={} leaves out all {left_out} results of {}",
+            args.skip,
+            sources(&args.files)
+        )),
+        _ => {}
+    }
     let failed: Vec<_> = fold.judgements().into_iter().filter(|found| !found.holds).collect();
     for judgement in &failed {
         say(format_args!("{judgement}"));
@@ -55,6 +64,8 @@ struct Fold {
     metrics: Metrics,
     per_target: Option<PerTarget>,
     warm_up: WarmUp,
+    counted: u64,
+    left_out: u64,
     assertions: Vec<Assertion>,
 }
 
@@ -86,14 +97,18 @@ impl Fold {
             per_target: args.per_target.then(|| PerTarget::new(options.clone())),
             metrics: Metrics::with(options),
             warm_up: WarmUp::new(parse_duration("--skip", &args.skip)?),
+            counted: 0,
+            left_out: 0,
             assertions: args.assert.clone(),
         })
     }
 
     fn add(&mut self, record: &Record) {
         if self.warm_up.has(record) {
+            self.left_out += 1;
             return;
         }
+        self.counted += 1;
         self.metrics.add(record);
         if let Some(per_target) = &mut self.per_target {
             per_target.add(record);

@@ -38,6 +38,23 @@ pub(super) fn for_each(
     }
 }
 
+/// What results are read from, in words.
+pub(super) fn sources(files: &[PathBuf]) -> String {
+    let name = |path: &PathBuf| match path.to_str() {
+        Some("-") => "stdin".to_owned(),
+        _ => format!("`{}`", path.display()),
+    };
+    match files {
+        [] => "stdin".to_owned(),
+        files => files.iter().map(name).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Says that nothing comes of these files, for it may look like an answer.
+pub(super) fn warn_of_none(files: &[PathBuf]) {
+    say(format_args!("warning: there is no result in {}", sources(files)));
+}
+
 fn open(path: &Path) -> anyhow::Result<Reader<Box<dyn BufRead>>> {
     if path.as_os_str() == "-" {
         return Ok(Reader::new(Box::new(io::stdin().lock()), "stdin"));

@@ -12,7 +12,8 @@ use crate::targets::{Format, Header, http, json};
 ///
 /// In [`Format::Http`] beside their bodies, which are named relative to `dir`: it has to be the
 /// working directory of the attack. In [`Format::Json`] the targets hold them. An earlier plan is
-/// replaced only with `force`, and then only files that a plan wrote.
+/// replaced only with `force`, and then only files that a plan wrote. If it cannot be written, what was
+/// written of it is removed.
 ///
 /// # Errors
 ///
@@ -29,14 +30,30 @@ pub fn write(dir: &Path, plan: &Plan, format: Format, force: bool) -> Result<Sum
     {
         return Err(PlanError::Exists(path.clone()));
     }
-    match &bodies_dir {
-        Some(bodies_dir) => write_bodies(bodies_dir, plan)?,
-        None => fs::create_dir_all(dir).map_err(cannot_write(dir))?,
+    let deepest = bodies_dir.as_deref().unwrap_or(dir);
+    let new_dirs: Vec<&Path> =
+        deepest.ancestors().take_while(|dir| dir.symlink_metadata().is_err()).collect();
+    if let Some(bodies_dir) = &bodies_dir
+        && bodies_dir.symlink_metadata().is_ok_and(|it| !it.is_dir())
+    {
+        return Err(PlanError::NotAFolder(bodies_dir.clone()));
     }
-    // Last and under its own name only when whole: whoever sees it can attack it.
     let unfinished = dir.join(format!(".{}.unfinished", targets_file(format)));
-    write_targets(&unfinished, plan, format).map_err(cannot_write(&unfinished))?;
-    fs::rename(&unfinished, &targets_path).map_err(cannot_write(&targets_path))?;
+    let written = write_all(dir, bodies_dir.as_deref(), plan, format, &unfinished)
+        // Last and under its own name only when whole: whoever sees it can attack it.
+        .and_then(|()| fs::rename(&unfinished, &targets_path).map_err(cannot_write(&targets_path)));
+    if let Err(error) = written {
+        // Half a plan is of no use, and in the way of the next run. What went wrong is told, not what
+        // cannot be removed after it.
+        drop(fs::remove_file(&unfinished));
+        if let Some(bodies_dir) = &bodies_dir {
+            drop(remove_bodies(bodies_dir));
+        }
+        for dir in new_dirs {
+            drop(fs::remove_dir(dir));
+        }
+        return Err(error);
+    }
     let directory = Some(dir).filter(|dir| !matches!(dir.to_str(), Some("" | "." | "./")));
     Ok(Summary { directory: directory.map(Path::to_owned), format, ..plan.summary() })
 }
@@ -73,12 +90,23 @@ pub(super) fn targets_file(format: Format) -> &'static str {
     }
 }
 
-fn write_bodies(dir: &Path, plan: &Plan) -> Result<(), PlanError> {
-    match dir.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => remove_bodies(dir)?,
-        Ok(_) => return Err(PlanError::NotAFolder(dir.to_owned())),
-        Err(_) => fs::create_dir_all(dir).map_err(cannot_write(dir))?,
+fn write_all(
+    dir: &Path,
+    bodies_dir: Option<&Path>,
+    plan: &Plan,
+    format: Format,
+    targets_path: &Path,
+) -> Result<(), PlanError> {
+    match bodies_dir {
+        Some(bodies_dir) => write_bodies(bodies_dir, plan)?,
+        None => fs::create_dir_all(dir).map_err(cannot_write(dir))?,
     }
+    write_targets(targets_path, plan, format).map_err(cannot_write(targets_path))
+}
+
+fn write_bodies(dir: &Path, plan: &Plan) -> Result<(), PlanError> {
+    fs::create_dir_all(dir).map_err(cannot_write(dir))?;
+    remove_bodies(dir)?;
     for window in 0..plan.windows() {
         for badge in 0..plan.badges {
             let path = dir.join(body_name(badge, window));

@@ -8,6 +8,7 @@ mod compare;
 mod plot;
 mod report;
 mod verify;
+mod whole;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use self::compare::CompareArgs;
 pub(crate) use self::plot::{PlotArgs, PlotFormat};
 pub(crate) use self::report::{ReportArgs, ReportType};
 pub(crate) use self::verify::VerifyArgs;
+use self::whole::whole;
 use crate::config::{SettingsArgs, StoreArgs, WriterArgs};
 
 /// Collects the readings of wearable badges in care houses, durably and once.
@@ -224,7 +226,7 @@ pub(crate) enum LoadCommand {
     Attack(Box<AttackArgs>),
     Report(ReportArgs),
     Plot(PlotArgs),
-    #[command(alias = "dump")]
+    #[command(visible_alias = "dump")]
     Encode(EncodeArgs),
     Verify(VerifyArgs),
     Capacity(Box<CapacityArgs>),
@@ -245,16 +247,16 @@ Examples:
   houseful load generate --force --url http://127.0.0.1:6540/rssi_readings")]
 pub(crate) struct GenerateArgs {
     /// Badges, 20 to a house
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, allow_negative_numbers = true, value_parser = whole::<u32>)]
     pub(crate) badges: u32,
     /// Houses of 20 badges, instead of --badges
-    #[arg(long, value_name = "N", conflicts_with = "badges")]
+    #[arg(long, value_name = "N", conflicts_with = "badges", allow_negative_numbers = true, value_parser = whole::<u32>)]
     pub(crate) houses: Option<u32>,
     /// Pis of each house
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, allow_negative_numbers = true, value_parser = whole::<u32>)]
     pub(crate) pis: u32,
     /// How long the test lasts
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 60, allow_negative_numbers = true, value_parser = whole::<u32>)]
     pub(crate) seconds: u32,
     /// How often a badge changes what it advertises
     #[arg(long, default_value = "5s", value_name = "DURATION", allow_hyphen_values = true)]
@@ -263,10 +265,10 @@ pub(crate) struct GenerateArgs {
     #[arg(long, default_value = "1s", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) advertising_interval: String,
     /// Beacons that each badge hears
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, allow_negative_numbers = true, value_parser = whole::<u32>)]
     pub(crate) beacons: u32,
     /// The same seed gives the same files
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = whole::<u64>)]
     pub(crate) seed: u64,
     /// Where the emissions go
     #[arg(long, default_value = "http://127.0.0.1:6540/rssi_readings", value_name = "URL")]
@@ -371,16 +373,16 @@ pub(crate) struct AttackArgs {
     #[arg(long, default_value = "0", value_name = "BYTES", allow_hyphen_values = true)]
     pub(crate) max_body: String,
     /// Open this many connections before the first request; over HTTP/2, one to each host
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     pub(crate) workers: usize,
     /// At most this many requests under way at once [default: 1000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     pub(crate) max_workers: Option<usize>,
     /// Keep at most this many connections open that have nothing to do
-    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    #[arg(long, default_value_t = 10_000, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     pub(crate) connections: usize,
     /// At most this many connections at once, to all hosts together [default: 1000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     pub(crate) max_connections: Option<usize>,
     /// Use connections again [default: true]
     #[arg(long, default_value_t = true, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]

@@ -9,6 +9,7 @@ use houseful_load::metrics::Codes;
 use houseful_load::thresholds::Assertion;
 
 use super::TargetFormat;
+use super::whole::whole;
 
 /// Find out how many houses a server holds
 ///
@@ -20,7 +21,8 @@ use super::TargetFormat;
 /// with --targets, it is how many requests a second.
 ///
 /// Exits 1 if not even the smallest load held, or if it was interrupted before it
-/// knew.
+/// knew; 2 if nobody answers, if no answer is an expected one, or if the generator
+/// was the limit at once, for then nothing is known of the server.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The houses are those of `load generate`, and go on in each step where they were in the last: a \
@@ -50,10 +52,10 @@ pub(crate) struct CapacityArgs {
     pub(crate) assert: Vec<Assertion>,
     /// The smallest load, in houses or requests a second [default: 1; with
     /// --targets 10]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<NonZeroU64>)]
     pub(crate) from: Option<NonZeroU64>,
     /// The largest load that is tried [default: 1000; with --targets 100000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<NonZeroU64>)]
     pub(crate) to: Option<NonZeroU64>,
     /// How near to what fails the answer has to be: a share of it, or so many
     #[arg(long, default_value = "5%", value_name = "PERCENT|N", allow_hyphen_values = true)]
@@ -71,10 +73,10 @@ pub(crate) struct CapacityArgs {
     #[arg(long, default_value = "1s", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) pause: String,
     /// Badges of each house
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, allow_negative_numbers = true, value_parser = whole::<u32>)]
     pub(crate) badges: u32,
     /// Pis of each house
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, allow_negative_numbers = true, value_parser = whole::<u32>)]
     pub(crate) pis: u32,
     /// How often a badge changes what it advertises
     #[arg(long, default_value = "5s", value_name = "DURATION", allow_hyphen_values = true)]
@@ -83,10 +85,10 @@ pub(crate) struct CapacityArgs {
     #[arg(long, default_value = "1s", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) advertising_interval: String,
     /// Beacons that each badge hears
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, allow_negative_numbers = true, value_parser = whole::<u32>)]
     pub(crate) beacons: u32,
     /// The same seed gives the same payloads
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = whole::<u64>)]
     pub(crate) seed: u64,
     /// Send these targets in turn instead, and count loads in requests a second;
     /// `-` is stdin
@@ -102,7 +104,7 @@ pub(crate) struct CapacityArgs {
     #[arg(long, default_value = "5s", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) timeout: String,
     /// At most this many connections at once
-    #[arg(long, default_value = "1000", value_name = "N")]
+    #[arg(long, default_value = "1000", value_name = "N", allow_negative_numbers = true, value_parser = whole::<NonZeroUsize>)]
     pub(crate) max_connections: NonZeroUsize,
     /// Print one JSON object, and the steps on stderr
     #[arg(long)]

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use clap::Args;
 use houseful_load::metrics::{Codes, Percentile};
 
+use super::whole::whole;
+
 /// Say whether B is faster than A, slower, the same, or that nobody can tell
 ///
 /// A and B are each a file of results, or a directory of such files: a run each.
@@ -43,25 +45,31 @@ pub(crate) struct CompareArgs {
     pub(crate) percentiles: Vec<Percentile>,
     /// Exit 1 if at one of the percentiles it is shown that B is slower by more than
     /// this, the whole interval beyond it, or if B has more unexpected answers
-    #[arg(long, value_name = "5%")]
+    #[arg(long, value_name = "5%", allow_hyphen_values = true)]
     pub(crate) fail_if_slower: Option<Percent>,
     /// Differences up to this do not matter
-    #[arg(long, default_value = "1%", value_name = "PERCENT")]
+    #[arg(long, default_value = "1%", value_name = "PERCENT", allow_hyphen_values = true)]
     pub(crate) same_within: Percent,
     /// How often all intervals hold the truth
-    #[arg(long, default_value = "95%", value_name = "PERCENT")]
+    #[arg(long, default_value = "95%", value_name = "PERCENT", allow_hyphen_values = true)]
     pub(crate) confidence: Percent,
     /// How often is drawn
     #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     pub(crate) resamples: u32,
     /// The same seed draws the same
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     pub(crate) seed: u64,
     /// Which statuses are expected; without it those from 200 to 399
     #[arg(long, value_name = "201,409")]
     pub(crate) expect: Option<Codes>,
     /// Leave out what was sent in the first seconds of each run
-    #[arg(long, default_value = "0", value_name = "DURATION", hide_default_value = true)]
+    #[arg(
+        long,
+        default_value = "0",
+        value_name = "DURATION",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
     pub(crate) skip: String,
     /// Print one JSON object
     #[arg(long)]

@@ -35,7 +35,13 @@ pub(crate) struct PlotArgs {
     #[arg(long, value_name = "201,409")]
     pub(crate) expect: Option<Codes>,
     /// Leave out what was sent in the first seconds, while all warms up
-    #[arg(long, default_value = "0", value_name = "DURATION", hide_default_value = true)]
+    #[arg(
+        long,
+        default_value = "0",
+        value_name = "DURATION",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
     pub(crate) skip: String,
 }
 

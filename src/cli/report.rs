@@ -50,7 +50,13 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "[0,1ms,5ms]")]
     pub(crate) buckets: Option<Buckets>,
     /// Print the report so far again and again; 0 is never
-    #[arg(long, default_value = "0", value_name = "DURATION", hide_default_value = true)]
+    #[arg(
+        long,
+        default_value = "0",
+        value_name = "DURATION",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
     pub(crate) every: String,
     /// Percentiles in place of 50, 90, 95 and 99; in json beside them
     #[arg(long, value_name = "50,99.9", value_delimiter = ',')]
@@ -59,7 +65,13 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "201,409")]
     pub(crate) expect: Option<Codes>,
     /// Leave out what was sent in the first seconds, while all warms up
-    #[arg(long, default_value = "0", value_name = "DURATION", hide_default_value = true)]
+    #[arg(
+        long,
+        default_value = "0",
+        value_name = "DURATION",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
     pub(crate) skip: String,
     /// Report each method and URL for itself, too, at most 100; text, json, markdown
     #[arg(long)]

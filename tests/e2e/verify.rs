@@ -255,7 +255,7 @@ fn what_cannot_be_compared_is_refused_by_name() {
             &["--stored", "http://127.0.0.1:1/"],
             "cannot get `http://127.0.0.1:1/`: connect: ".to_owned(),
         ),
-        (&["--stored", "ftp://a/"], "--stored: expected an absolute URL such as ".to_owned()),
+        (&["--stored", "ftp://a/"], "--stored: expected a URL that begins with ".to_owned()),
         (&["--stored", "no-such-file"], "cannot open readings `no-such-file`: ".to_owned()),
         (
             &["--stored", "readings.ndjson", "--targets", "none.txt"],

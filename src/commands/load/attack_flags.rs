@@ -1,6 +1,6 @@
 //! The flags of `houseful load attack` that say how requests are sent.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
 
 use anyhow::{Context, bail};
@@ -51,7 +51,7 @@ pub(super) fn options(args: &AttackArgs) -> anyhow::Result<Options> {
             .iter()
             .map(|text| text.parse().context("--connect-to"))
             .collect::<anyhow::Result<_>>()?,
-        local_address: args.laddr.filter(|address| !address.is_unspecified()),
+        local_address: local_address(args.laddr)?,
         resolvers: args
             .resolvers
             .iter()
@@ -61,6 +61,14 @@ pub(super) fn options(args: &AttackArgs) -> anyhow::Result<Options> {
         body_max: body_max(&args.max_body)?,
         ..defaults
     })
+}
+
+/// One that is ours, for else each request would fail.
+fn local_address(laddr: Option<IpAddr>) -> anyhow::Result<Option<IpAddr>> {
+    let Some(address) = laddr.filter(|address| !address.is_unspecified()) else { return Ok(None) };
+    UdpSocket::bind((address, 0))
+        .with_context(|| format!("--laddr: cannot connect from `{address}`"))?;
+    Ok(Some(address))
 }
 
 /// Nothing is accepted and ignored.

@@ -105,6 +105,9 @@ impl Tester {
         let pause = parse_duration("--pause", &args.pause)?;
         let timeout = Some(parse_duration("--timeout", &args.timeout)?).filter(|t| !t.is_zero());
         let p99 = parse_duration("--p99", &args.p99)?;
+        if p99.is_zero() {
+            bail!("--p99: expected more than 0, which no answer takes");
+        }
         let p99 = format!("p99<={}", Go(p99)).parse().context("--p99")?;
         let assertions = std::iter::once(p99).chain(args.assert.iter().cloned()).collect();
         let source = source(args)?;

@@ -220,3 +220,109 @@ fn a_full_disk_leaves_the_old_plot() {
         fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "{left:?}");
 }
+
+#[test]
+fn no_result_at_all_is_told() {
+    let dir = temp_dir();
+    write_results(dir.path(), 200);
+    fs::write(dir.path().join("empty"), "").unwrap();
+    let all_skipped = "warning: --skip=1h leaves out all 10 results of `results.json`\n";
+    for (words, says) in [
+        (&["report", "empty"][..], "warning: there is no result in `empty`\n"),
+        (&["report", "empty", "empty"], "warning: there is no result in `empty`, `empty`\n"),
+        (&["report", "--skip=1h", "results.json"], all_skipped),
+        (&["report", "--skip=500ms", "results.json"], ""),
+        (&["encode", "empty"], "warning: there is no result in `empty`\n"),
+        (&["encode", "results.json"], ""),
+    ] {
+        let output = load(dir.path(), words);
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), says), "{words:?}");
+    }
+    let mut stdin = program();
+    stdin.args(["load", "encode"]).stdin(Stdio::null());
+    assert_eq!(stderr(&stdin.output().unwrap()), "warning: there is no result in stdin\n");
+}
+
+#[test]
+fn a_full_disk_leaves_no_half_of_a_plan() {
+    let dir = temp_dir();
+    let generate = |limit: &str, flags: &[&str]| {
+        std::process::Command::new("sh")
+            .args(["-c", &format!("trap '' XFSZ; ulimit -f {limit}; exec \"$@\""), "sh"])
+            .arg(env!("CARGO_BIN_EXE_houseful"))
+            .args(["load", "generate", "--badges=20", "--seconds=10"])
+            .args(flags)
+            .current_dir(dir.path())
+            .output()
+            .unwrap()
+    };
+    let names = |path: &Path| {
+        let names = fs::read_dir(path).unwrap().map(|it| it.unwrap().file_name());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    for flags in [&[][..], &["--format=json"], &["--directory=some/where"]] {
+        let output = generate("8", flags);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(stderr(&output).contains("cannot write `"), "{output:?}");
+        assert_eq!(names(dir.path()).len(), 0, "{flags:?}");
+    }
+    // What was there before stays.
+    fs::create_dir(dir.path().join("vegeta_data")).unwrap();
+    fs::write(dir.path().join("vegeta_data/mine"), BEFORE).unwrap();
+    assert_eq!(generate("8", &["--force"]).status.code(), Some(2));
+    assert_eq!(names(dir.path()).len(), 1);
+    assert_eq!(names(&dir.path().join("vegeta_data")).len(), 1);
+    let output = generate("unlimited", &["--force"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_what_was_expected() {
+    let dir = temp_dir();
+    write_results(dir.path(), 200);
+    write_targets(dir.path(), "GET http://127.0.0.1:9/\n");
+    let capacity = ["capacity", "--targets=targets.txt", "--step=10ms"];
+    for (words, says) in [
+        (
+            &["attack", "-targets=targets.txt", "-duration=1s", "-laddr=192.0.2.1"][..],
+            "--laddr: cannot connect from `192.0.2.1`: ",
+        ),
+        (
+            &["attack", "-targets=targets.txt", "-workers=-1"],
+            "expected a whole number from 0 to 18446744073709551615, found `-1`",
+        ),
+        (&["attack", "-targets=targets.txt", "--workers", "-1"], "expected a whole number from 0"),
+        (
+            &["attack", "-targets=targets.txt", "--max-connections", "x"],
+            "expected a whole number from",
+        ),
+        (&[&capacity[..], &["--p99=0"]].concat(), "--p99: expected more than 0"),
+        (&[&capacity[..], &["--from=0"]].concat(), "expected a whole number from 1"),
+        (
+            &[&capacity[..], &["--to", "99999999999999999999"]].concat(),
+            "expected a whole number from 1",
+        ),
+        (&[&capacity[..], &["--max-connections", "-1"]].concat(), "expected a whole number from 1"),
+        (&["report", "--every", "-1s", "results.json"], "--every: "),
+        (&["report", "--skip", "-1s", "results.json"], "--skip: "),
+        (
+            &["compare", "results.json", "results.json", "--fail-if-slower", "-5%"],
+            "expected a percentage such as 5%, found `-5%`",
+        ),
+        (
+            &["generate", "--badges", "-1"],
+            "expected a whole number from 0 to 4294967295, found `-1`",
+        ),
+        (&["generate", "--seed", "1.5"], "expected a whole number from 0"),
+        (
+            &["generate", "--url", "ftp://x/"],
+            "expected a URL that begins with http:// or https://, found `ftp://x/`",
+        ),
+    ] {
+        let output = load(dir.path(), words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
+        assert!(stderr(&output).contains(says), "{words:?}: {output:?}");
+    }
+    let help = load(dir.path(), &["--help"]);
+    assert!(String::from_utf8(help.stdout).unwrap().contains("[alias: dump]"));
+}

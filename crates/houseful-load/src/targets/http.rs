@@ -350,11 +350,11 @@ mod tests {
             ),
             (
                 "\nGET /only/path",
-                "targets.txt:2: expected an absolute URL such as http://localhost:8080/, found `/only/path`",
+                "targets.txt:2: expected a URL that begins with http:// or https://, found `/only/path`",
             ),
             (
                 "GET ftp://a/",
-                "targets.txt:1: expected an absolute URL such as http://localhost:8080/, found `ftp://a/`",
+                "targets.txt:1: expected a URL that begins with http:// or https://, found `ftp://a/`",
             ),
             (
                 "GET http://a/\nX: 1\nGET http://b/",

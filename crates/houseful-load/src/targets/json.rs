@@ -286,7 +286,7 @@ mod tests {
             ),
             (
                 r#"{"method":"GET","url":"/a"}"#,
-                "t.json:1: expected an absolute URL such as http://localhost:8080/, found `/a`",
+                "t.json:1: expected a URL that begins with http:// or https://, found `/a`",
             ),
             (
                 r#"{"method":"GET","url":"http://a/","body":"{}"}"#,

@@ -21,7 +21,7 @@ pub struct HttpUrl {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Another scheme, or only a path.
-    #[error("expected an absolute URL such as http://localhost:8080/, found `{0}`")]
+    #[error("expected a URL that begins with http:// or https://, found `{0}`")]
     NotAbsolute(String),
     /// A space, control character or non-ASCII character.
     #[error(
@@ -268,11 +268,8 @@ mod tests {
     #[test]
     fn refuses_with_a_reason() {
         for (text, error) in [
-            ("/path", "expected an absolute URL such as http://localhost:8080/, found `/path`"),
-            (
-                "ftp://x/",
-                "expected an absolute URL such as http://localhost:8080/, found `ftp://x/`",
-            ),
+            ("/path", "expected a URL that begins with http:// or https://, found `/path`"),
+            ("ftp://x/", "expected a URL that begins with http:// or https://, found `ftp://x/`"),
             (
                 "http://x/a b",
                 "expected a URL in printable ASCII without white space (percent-encode it), found `http://x/a b`",

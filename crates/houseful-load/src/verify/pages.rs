@@ -175,7 +175,7 @@ mod tests {
             (
                 Some("<r>; rel=next"),
                 Err(
-                    "`http://a:1/r?limit=1`: cannot follow its link to the next page, `r`: expected an absolute URL such as http://localhost:8080/, found `r`",
+                    "`http://a:1/r?limit=1`: cannot follow its link to the next page, `r`: expected a URL that begins with http:// or https://, found `r`",
                 ),
             ),
             (

@@ -160,6 +160,8 @@ pub(super) struct Engine {
     pub(super) endpoints: Endpoints,
     pub(super) dialer: Dialer,
     pub(super) http2: Http2,
+    /// Whether a server has closed a kept connection without a word when it was to be used again.
+    pub(super) hangs_up: Cell<bool>,
     schedule: RefCell<Schedule>,
     pub(super) options: Options,
     started: Cell<Instant>,
@@ -201,6 +203,7 @@ impl Engine {
             endpoints,
             dialer,
             http2: Http2::default(),
+            hangs_up: Cell::new(false),
             schedule: RefCell::new(Schedule::new(pacer)),
             deadlines: Deadlines::new(options.timeout),
             options,

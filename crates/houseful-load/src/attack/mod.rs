@@ -203,7 +203,8 @@ pub struct Outcome {
     pub waited: u64,
     /// Requests sent again, because the server cannot have acted on them: it had closed the kept
     /// connection before it could have seen the whole request, or said over HTTP/2 that it took no
-    /// notice (GOAWAY, REFUSED_STREAM). Each has one record.
+    /// notice (GOAWAY, REFUSED_STREAM). A GET, HEAD, OPTIONS or TRACE is also sent again when a kept
+    /// connection ends without a byte of an answer: none of these asks for an act. Each has one record.
     pub resent: u64,
     /// The most requests under way at once.
     pub requests_peak: usize,

@@ -232,20 +232,32 @@ async fn exchange(
         &target.body
     };
 
-    let kept = connection
-        .take()
-        .filter(|_| worker.endpoint.get() == *endpoint)
-        .and_then(|mut kept| (!kept.is_stale()).then_some(kept));
+    let kept =
+        connection.take().filter(|_| worker.endpoint.get() == *endpoint).and_then(|mut kept| {
+            let is_stale = kept.is_stale_for_another(engine.hangs_up.get());
+            engine.hangs_up.set(engine.hangs_up.get() || is_stale);
+            (!is_stale).then_some(kept)
+        });
     let is_fresh = kept.is_none();
     let mut connected = match kept {
         Some(kept) => kept,
         None => open(engine, *endpoint, worker, opened).await?,
     };
     decoder.begin(&target.method);
+    let mut may_resend = false;
     let mut exchanged = connected.exchange([request, rest], decoder).await;
-    if !is_fresh && matches!(exchanged, Err(Failure::Send(_))) {
-        // The server had closed the connection before it had the whole request, so it cannot
-        // have acted on it. Had it been sent, it might: then it is not sent again.
+    if let Err(failure) = &exchanged
+        && !is_fresh
+        && failure.is_end_of_connection()
+        && !decoder.has_begun()
+    {
+        // From now on it is worth a look before each request whether the connection is still open.
+        engine.hangs_up.set(true);
+        // The server had closed the connection before it had the whole request, so it cannot have
+        // acted on it. Had it been sent, it might: then only what asks for no act is sent again.
+        may_resend = matches!(failure, Failure::Send(_)) || is_safe(&target.method);
+    }
+    if may_resend {
         engine.count(|outcome| outcome.resent += 1);
         connected = open(engine, *endpoint, worker, None).await?;
         decoder.begin(&target.method);
@@ -256,6 +268,12 @@ async fn exchange(
         *connection = Some(connected);
     }
     Ok(())
+}
+
+/// Whether a request asks for nothing to be done (RFC 9110, 9.2.1), so that it does no harm when the
+/// server sees it twice.
+fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")
 }
 
 /// Opens a connection to the endpoint, unless that was `done` to find out what it speaks.

@@ -256,6 +256,45 @@ fn server_that_closes_after_each_answer_costs_no_request() {
 }
 
 #[test]
+fn server_that_closes_without_a_word_costs_no_safe_request_and_sees_each_once() {
+    // As fast as possible, so that a connection is used again in the moment in which it is closed.
+    let server = Server::start(|_| Reply::last(OK));
+    for method in ["GET", "POST"] {
+        let (text, before) = (format!("{method} {}/", server.url()), server.requests().len());
+        let (records, outcome) = attack(targets(&text), pacer("infinity", 700), &at_most(2));
+        let seen = &server.requests()[before..];
+        if method == "GET" {
+            assert_eq!(errors(&records), BTreeMap::from([("", records.len())]));
+            assert_eq!(seen.len(), records.len(), "{outcome:?}");
+        }
+        // It closes without a look at what comes, but of a POST nobody can know that.
+        let mut seqs: Vec<_> = seen.iter().map(|request| request.header("X-Vegeta-Seq")).collect();
+        seqs.sort_unstable();
+        seqs.dedup();
+        assert_eq!(seqs.len(), seen.len(), "{method}");
+    }
+}
+
+#[test]
+fn sends_only_a_safe_request_again_when_a_kept_connection_ends_without_an_answer() {
+    for (method, code, seen) in [("GET", 200, 3), ("HEAD", 200, 3), ("POST", 0, 2), ("PUT", 0, 2)] {
+        // The second request on a connection is read, and not answered.
+        let used = Mutex::new(BTreeMap::<usize, usize>::new());
+        let server = Server::start(move |request| {
+            let mut used = used.lock().unwrap();
+            let times = used.entry(request.connection).or_default();
+            *times += 1;
+            if *times == 2 { Reply::last("") } else { Reply::bytes(OK) }
+        });
+        let text = format!("{method} {}/", server.url());
+        let (records, outcome) = attack(targets(&text), pacer("20", 100), &at_most(1));
+        let codes: Vec<_> = records.iter().map(|record| record.code).collect();
+        assert_eq!((codes, server.requests().len()), (vec![200, code], seen), "{method}");
+        assert_eq!(outcome.resent, seen as u64 - 2, "{method}");
+    }
+}
+
+#[test]
 fn connection_with_bytes_nobody_asked_for_is_not_used_again() {
     // As servers do that time out an idle connection.
     let server =

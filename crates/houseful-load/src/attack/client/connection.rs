@@ -17,18 +17,31 @@ pub(in crate::attack) struct Connection {
     /// Bytes of an answer that are not decoded yet: the first `filled` of the buffer.
     buffer: Vec<u8>,
     filled: usize,
+    /// How many requests it has carried to the end, up to two: then it is known to be kept open.
+    carried: u8,
 }
 
 impl Connection {
     pub(in crate::attack) fn new(stream: Stream) -> Connection {
-        Connection { stream, buffer: vec![0; BUFFER_LEN_FIRST], filled: 0 }
+        Connection { stream, buffer: vec![0; BUFFER_LEN_FIRST], filled: 0, carried: 0 }
     }
 
     /// Whether the server has closed the connection, or sent what nobody asked for (a 408, say):
     /// either way it cannot carry another request. Costs a system call only if something came.
     pub(in crate::attack) fn is_stale(&mut self) -> bool {
-        let mut byte = [0];
-        !matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        !would_block(self.stream.try_read(&mut [0]))
+    }
+
+    /// As [`Connection::is_stale`] before another request. For a close look, which costs a system
+    /// call and also sees what came since the last turn of the event loop, it takes a server known to
+    /// hang up, or the first request after the first one: a server that keeps no connection may not
+    /// say so.
+    pub(in crate::attack) fn is_stale_for_another(&mut self, may_hang_up: bool) -> bool {
+        if may_hang_up || self.carried == 1 {
+            !would_block(self.stream.try_read_directly(&mut [0]))
+        } else {
+            self.is_stale()
+        }
     }
 
     /// Waits until [`Connection::is_stale`] is worth asking.
@@ -57,6 +70,7 @@ impl Connection {
             self.buffer.copy_within(used..self.filled, 0);
             self.filled -= used;
             if decoder.is_done() {
+                self.carried = (self.carried + 1).min(2);
                 return Ok(sent_all && self.filled == 0);
             }
             if self.receive().await? == 0 {
@@ -121,12 +135,46 @@ impl Connection {
     }
 }
 
+fn would_block(read: io::Result<usize>) -> bool {
+    matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::stream::Socket;
     use super::*;
     use tokio::io::AsyncWriteExt;
     use tokio::net::{TcpListener, TcpStream};
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn is_stale_when_looked_at_closely_before_the_event_loop_knows() {
+        use std::io::{Read, Write};
+
+        use crate::attack::client::response::Keep;
+
+        const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut connection = Connection::new(Stream::plain(Socket::Tcp(tcp)));
+        let (mut server, _) = listener.accept().unwrap();
+        let keep = Keep { headers: false, location: false, body_max: None };
+        let mut decoder = Decoder::new(keep);
+        for number in 0..3 {
+            decoder.begin("POST");
+            server.write_all(ANSWER).unwrap();
+            assert!(connection.exchange([b"x", b""], &mut decoder).await.unwrap());
+            server.read_exact(&mut [0]).unwrap();
+            assert!(!connection.is_stale_for_another(true), "{number}");
+        }
+        // On loopback the end is there at once, but nothing has been awaited since.
+        drop(server);
+        assert!(
+            !connection.is_stale_for_another(false),
+            "used three times, so it is kept open as a rule"
+        );
+        assert!(connection.is_stale_for_another(true));
+    }
 
     #[tokio::test]
     async fn is_stale_once_the_server_has_closed_or_spoken() {

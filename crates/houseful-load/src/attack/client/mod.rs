@@ -74,6 +74,20 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether the server, or what stands for it, has closed the connection, in whatever way.
+    pub(super) fn is_end_of_connection(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        match self {
+            Failure::Send(_) | Failure::Answer(Fault::Missing | Fault::Cut) => true,
+            Failure::Read(source) => {
+                matches!(source.kind(), ConnectionReset | ConnectionAborted | BrokenPipe)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Failure::Shared(failure) = self {

@@ -161,6 +161,11 @@ impl Decoder {
         }
     }
 
+    /// Whether anything of an answer has come.
+    pub(in crate::attack) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
     pub(in crate::attack) fn is_done(&self) -> bool {
         self.place == Place::Done
     }

@@ -67,6 +67,20 @@ impl Socket {
     }
 }
 
+/// Reads past the event loop, which knows of what came only after its next turn.
+#[cfg(target_os = "linux")]
+struct Directly<'a>(&'a Socket);
+
+#[cfg(target_os = "linux")]
+impl Read for Directly<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        Ok(match self.0 {
+            Socket::Tcp(tcp) => rustix::io::read(tcp, to),
+            Socket::Unix(unix) => rustix::io::read(unix, to),
+        }?)
+    }
+}
+
 /// For rustls, which reads and writes what it can and is told to wait.
 struct Now<'a>(&'a Socket);
 
@@ -147,21 +161,19 @@ impl Stream {
 
     /// Reads what is there; 0 at the end.
     pub(in crate::attack) fn try_read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let Stream { socket, tls, .. } = self;
-        let Some(session) = tls else {
-            return socket.try_read(to);
-        };
-        loop {
-            match session.reader().read(to) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // Closed without a word, as many do: the decoder knows whether that is too early.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
-                read => return read,
-            }
-            if session.read_tls(&mut Now(socket))? > 0 {
-                session.process_new_packets().map_err(io::Error::other)?;
-            }
-        }
+        read_through(&mut self.tls, Now(&self.socket), to)
+    }
+
+    /// As [`Stream::try_read`], and asks the system even where the event loop has seen nothing come.
+    #[cfg(target_os = "linux")]
+    pub(in crate::attack) fn try_read_directly(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        read_through(&mut self.tls, Directly(&self.socket), to)
+    }
+
+    /// As [`Stream::try_read`], which has to do here.
+    #[cfg(not(target_os = "linux"))]
+    pub(in crate::attack) fn try_read_directly(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        self.try_read(to)
     }
 
     /// Writes what can be taken; some of that may still be [`Stream::is_pending`].
@@ -220,6 +232,28 @@ impl Stream {
                 }
                 read => return read,
             }
+        }
+    }
+}
+
+/// Reads what `socket` has, through TLS if there is any.
+fn read_through(
+    tls: &mut Option<Box<ClientConnection>>,
+    mut socket: impl Read,
+    to: &mut [u8],
+) -> io::Result<usize> {
+    let Some(session) = tls else {
+        return socket.read(to);
+    };
+    loop {
+        match session.reader().read(to) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // Closed without a word, as many do: the decoder knows whether that is too early.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+            read => return read,
+        }
+        if session.read_tls(&mut socket)? > 0 {
+            session.process_new_packets().map_err(io::Error::other)?;
         }
     }
 }

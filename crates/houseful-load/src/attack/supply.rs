@@ -42,6 +42,8 @@ enum Inner {
 struct Lazy {
     incoming: mpsc::Receiver<Result<Target, ReadError>>,
     next: Option<Rc<Aim>>,
+    /// Whether somebody waits for the next by [`Supply::poll_read`].
+    is_awaited: bool,
     /// No more will come, because of the error if there is one.
     over: Option<Option<ReadError>>,
 }
@@ -63,7 +65,7 @@ impl Supply {
                         }
                     }
                 });
-                Inner::Lazy(Lazy { incoming, next: None, over: None })
+                Inner::Lazy(Lazy { incoming, next: None, is_awaited: false, over: None })
             }
         }))
     }
@@ -94,16 +96,18 @@ impl Supply {
         }
     }
 
-    /// Ready when a target that was [`Upcoming::NotYet`] is there, or known not to come.
+    /// Ready when a target that was [`Upcoming::NotYet`] is there, or known not to come; also when
+    /// somebody else was the first to see that.
     pub(super) fn poll_read(&self, cx: &mut Context<'_>, endpoints: &Endpoints) -> Poll<()> {
-        match &mut *self.0.borrow_mut() {
-            Inner::Lazy(lazy) if lazy.next.is_none() && lazy.over.is_none() => {
-                let read = ready!(lazy.incoming.poll_recv(cx));
-                lazy.put(read, endpoints);
-                Poll::Ready(())
-            }
-            _ => Poll::Pending,
+        let Inner::Lazy(lazy) = &mut *self.0.borrow_mut() else {
+            return Poll::Pending;
+        };
+        if lazy.next.is_none() && lazy.over.is_none() {
+            lazy.is_awaited = true;
+            let read = ready!(lazy.incoming.poll_recv(cx));
+            lazy.put(read, endpoints);
         }
+        if std::mem::take(&mut lazy.is_awaited) { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Why the targets ended, if by an error. Told once.
@@ -129,4 +133,29 @@ impl Lazy {
 pub(super) fn aim(target: Target, endpoints: &Endpoints) -> Rc<Aim> {
     let endpoint = endpoints.of(&target.url);
     Rc::new(Aim { target, endpoint, http2: OnceCell::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn whoever_waits_for_a_target_is_told_also_when_another_saw_it_first() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (endpoints, mut cx) = (Endpoints::default(), Context::from_waker(Waker::noop()));
+        let supply = Supply::new(Targets::Lazy(Box::new(told.into_iter())), &endpoints);
+        let target = crate::targets::http::read(&b"GET http://h/"[..], "t", &Default::default());
+        for _ in 0..2 {
+            assert!(supply.poll_read(&mut cx, &endpoints).is_pending());
+            tell.send(Ok(target.as_ref().unwrap()[0].clone())).unwrap();
+            while matches!(supply.upcoming(0, &endpoints), Upcoming::NotYet) {
+                std::thread::yield_now();
+            }
+            assert!(supply.poll_read(&mut cx, &endpoints).is_ready());
+            assert!(supply.poll_read(&mut cx, &endpoints).is_pending(), "once");
+            supply.advance();
+        }
+    }
 }

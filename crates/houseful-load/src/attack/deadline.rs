@@ -2,8 +2,8 @@
 //!
 //! A timer of tokio's would cost a request its place in the timer wheel and, when nothing else is
 //! under way, a system call and a turn of the event loop. But all requests have the same time, so
-//! the main loop can look after all of them: whatever begins after a look ends no sooner than that
-//! time after it.
+//! the main loop can look after all of them: mostly what begins later ends later than what it is
+//! going to look for next, and when it looks, most have been done long since.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -12,59 +12,75 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 /// The deadlines of all tasks. Times are since the start of the attack.
 pub(super) struct Deadlines {
-    timeout: Option<Duration>,
     all: RefCell<Vec<Rc<Deadline>>>,
-    next_look: Cell<Option<Duration>>,
+    look: Rc<Look>,
+}
+
+/// When the main loop looks after the deadlines.
+struct Look {
+    next: Cell<Option<Duration>>,
+    /// The main loop's, for when it has to look sooner than it knows.
+    wake: Rc<Notify>,
 }
 
 impl Deadlines {
-    /// Of tasks that have so much time for each thing they do.
-    pub(super) fn new(timeout: Option<Duration>) -> Deadlines {
-        Deadlines { timeout, all: RefCell::new(Vec::new()), next_look: Cell::new(timeout) }
+    /// Those that the main loop looks after that is woken by this.
+    pub(super) fn new(wake: Rc<Notify>) -> Deadlines {
+        let look = Rc::new(Look { next: Cell::new(None), wake });
+        Deadlines { all: RefCell::new(Vec::new()), look }
     }
 
     /// One for another task.
     pub(super) fn add(&self) -> Rc<Deadline> {
-        let deadline = Rc::default();
-        self.all.borrow_mut().push(Rc::clone(&deadline));
+        let mut all = self.all.borrow_mut();
+        let deadline = Rc::new(Deadline {
+            at: Cell::new(None),
+            is_over: Cell::new(false),
+            waker: RefCell::new(None),
+            place: Cell::new(all.len()),
+            look: Rc::clone(&self.look),
+        });
+        all.push(Rc::clone(&deadline));
         deadline
     }
 
     /// Its task has ended.
-    pub(super) fn remove(&self, deadline: &Rc<Deadline>) {
-        let mut all = self.all.borrow_mut();
-        if let Some(at) = all.iter().position(|other| Rc::ptr_eq(other, deadline)) {
-            all.swap_remove(at);
+    pub(super) fn remove(&self, deadline: &Deadline) {
+        let (mut all, place) = (self.all.borrow_mut(), deadline.place.get());
+        all.swap_remove(place);
+        if let Some(moved) = all.get(place) {
+            moved.place.set(place);
         }
     }
 
-    /// When to look again; never without a timeout.
+    /// When to look again; never while nothing has a deadline.
     pub(super) fn next_look(&self) -> Option<Duration> {
-        self.next_look.get()
+        self.look.next.get()
     }
 
     /// Cuts off what has had its time, if it is time to look.
     pub(super) fn look(&self, now: Duration) {
-        if self.next_look.get().is_none_or(|at| now < at) {
+        if self.look.next.get().is_none_or(|at| now < at) {
             return;
         }
         let all = self.all.borrow();
-        let next = all.iter().filter_map(|deadline| deadline.look(now)).min();
-        // What begins from now on has its time from now on.
-        let of_later = self.timeout.and_then(|timeout| now.checked_add(timeout));
-        self.next_look.set(next.or(of_later));
+        self.look.next.set(all.iter().filter_map(|deadline| deadline.look(now)).min());
     }
 }
 
 /// When what one task does is to be cut off.
-#[derive(Default)]
 pub(super) struct Deadline {
     at: Cell<Option<Duration>>,
     is_over: Cell<bool>,
     /// Of the task, which is always the same.
     waker: RefCell<Option<Waker>>,
+    /// Where it stands among all.
+    place: Cell<usize>,
+    look: Rc<Look>,
 }
 
 impl Deadline {
@@ -83,6 +99,11 @@ impl Deadline {
             let mut waker = self.waker.borrow_mut();
             if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 *waker = Some(cx.waker().clone());
+            }
+            // Mostly the main loop will look for an earlier one anyway.
+            if self.look.next.get().is_none_or(|next| at < next) {
+                self.look.next.set(Some(at));
+                self.look.wake.notify_one();
             }
             Poll::Pending
         })
@@ -116,40 +137,51 @@ mod tests {
 
     #[tokio::test]
     async fn cuts_off_what_takes_too_long_and_nothing_else() {
-        let deadlines = Deadlines::new(Some(3 * S));
+        let wake = Rc::new(Notify::new());
+        let deadlines = Deadlines::new(Rc::clone(&wake));
         let (quick, slow) = (deadlines.add(), deadlines.add());
         assert_eq!(quick.limit(3 * S, async { 1 }).await, Some(1));
-        deadlines.look(S);
-        assert_eq!(deadlines.next_look(), Some(3 * S), "nothing can be over sooner");
-        deadlines.look(3 * S);
-        assert_eq!(deadlines.next_look(), Some(6 * S));
+        assert_eq!(deadlines.next_look(), None, "nothing had to wait");
         LocalSet::new()
             .run_until(async {
-                let task = {
-                    let slow = Rc::clone(&slow);
-                    spawn_local(async move { slow.limit(7 * S, pending::<()>()).await })
+                let begin = |deadline: &Rc<Deadline>, at| {
+                    let deadline = Rc::clone(deadline);
+                    spawn_local(async move { deadline.limit(at, pending::<()>()).await })
                 };
-                yield_now().await;
-                deadlines.look(6 * S);
+                let task = begin(&slow, 7 * S);
+                // As the main loop does, which sleeps without a look ahead.
+                wake.notified().await;
                 assert_eq!(deadlines.next_look(), Some(7 * S));
+                deadlines.look(6 * S);
                 yield_now().await;
                 assert!(!task.is_finished());
+                let later = begin(&quick, 9 * S);
+                yield_now().await;
+                assert_eq!(deadlines.next_look(), Some(7 * S), "early enough for both");
                 deadlines.look(7 * S);
-                assert_eq!(deadlines.next_look(), Some(10 * S));
                 assert_eq!(task.await.unwrap(), None);
+                assert_eq!(deadlines.next_look(), Some(9 * S));
+                deadlines.look(9 * S);
+                assert_eq!(later.await.unwrap(), None);
+                assert_eq!(deadlines.next_look(), None, "nothing is under way any more");
             })
             .await;
         // The next one has its own time.
         assert_eq!(slow.limit(9 * S, async { 2 }).await, Some(2));
-        deadlines.remove(&quick);
-        deadlines.remove(&slow);
-        assert!(deadlines.all.borrow().is_empty());
+        deadlines.look(Duration::MAX);
+        assert_eq!(deadlines.next_look(), None);
     }
 
     #[test]
-    fn without_a_timeout_there_is_nothing_to_look_for() {
-        let deadlines = Deadlines::new(None);
-        deadlines.look(Duration::MAX);
-        assert_eq!(deadlines.next_look(), None);
+    fn any_can_be_removed() {
+        let deadlines = Deadlines::new(Rc::default());
+        let all: Vec<_> = (0..4).map(|_| deadlines.add()).collect();
+        for (removed, left) in [(1, vec![0, 2, 3]), (3, vec![0, 2]), (0, vec![2]), (2, vec![])] {
+            deadlines.remove(&all[removed]);
+            let is_there = |place: &usize| {
+                deadlines.all.borrow().iter().any(|other| Rc::ptr_eq(other, &all[*place]))
+            };
+            assert_eq!((0..4).filter(is_there).collect::<Vec<usize>>(), left);
+        }
     }
 }

@@ -25,12 +25,12 @@ use tokio::sync::{Notify, watch};
 use super::alarm::Alarm;
 use super::busy::Busy;
 use super::client::Failure;
-use super::client::memo::Memo;
 use super::client::response::Answer;
 use super::deadline::Deadlines;
 use super::dial::Dialer;
 use super::endpoint::Endpoints;
 use super::http2::{self, Http2};
+use super::spare::{Finished, Spare};
 use super::supply::{Aim, Supply, Upcoming};
 use super::worker::{self, Worker};
 use super::{AttackError, CATCH_UP_MAX, Level, Options, Outcome, Targets};
@@ -96,7 +96,7 @@ pub(super) async fn run(
             std::mem::swap(&mut done, &mut engine.done.borrow_mut());
             for finished in done.drain(..) {
                 on_record(&finished.record);
-                engine.recycle(finished);
+                engine.spare.put(finished);
             }
             if !ends {
                 continue;
@@ -138,13 +138,6 @@ pub(super) struct Job {
     pub(super) queued: Duration,
 }
 
-/// A record, and the memo of its headers.
-#[derive(Default)]
-struct Finished {
-    record: Record,
-    memo: Memo,
-}
-
 /// What keeps a request that is due from being sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Block {
@@ -181,11 +174,10 @@ pub(super) struct Engine {
     done: RefCell<Vec<Finished>>,
     /// When the first of them was.
     done_since: Cell<Duration>,
-    /// Records that have been handed out, for their buffers.
-    spare: RefCell<Vec<Finished>>,
+    spare: Spare,
     outcome: Cell<Outcome>,
     /// Wakes the main loop.
-    wake: Notify,
+    wake: Rc<Notify>,
 }
 
 impl Engine {
@@ -197,6 +189,7 @@ impl Engine {
         pacer: Pacer,
         options: Options,
     ) -> Engine {
+        let wake = Rc::new(Notify::new());
         Engine {
             this,
             supply,
@@ -205,7 +198,7 @@ impl Engine {
             http2: Http2::default(),
             hangs_up: Cell::new(false),
             schedule: RefCell::new(Schedule::new(pacer)),
-            deadlines: Deadlines::new(options.timeout),
+            deadlines: Deadlines::new(Rc::clone(&wake)),
             options,
             started: Cell::new(Instant::now()),
             started_ns: Cell::new(Timestamp::now().as_nanosecond()),
@@ -218,9 +211,9 @@ impl Engine {
             idle: RefCell::new(Vec::new()),
             done: RefCell::new(Vec::new()),
             done_since: Cell::new(Duration::ZERO),
-            spare: RefCell::new(Vec::new()),
+            spare: Spare::default(),
             outcome: Cell::new(Outcome::default()),
-            wake: Notify::new(),
+            wake,
         }
     }
 
@@ -323,13 +316,17 @@ impl Engine {
         self.started.get().checked_add(next)
     }
 
-    /// Not at all while every worker is busy, since the first to be free takes what is due, nor
-    /// while the next target is being read.
+    /// Not at all while every worker is busy, since the first to be free takes what is due; while
+    /// the next target is being read, when the plan ends without it.
     fn next_due_for_main(&self) -> Option<Duration> {
-        if self.is_full() || matches!(self.upcoming(), Upcoming::NotYet) {
+        if self.is_full() {
             return None;
         }
-        self.next_due()
+        let due = self.next_due()?;
+        match self.upcoming() {
+            Upcoming::NotYet => self.schedule.borrow().ends(),
+            _ => Some(due),
+        }
     }
 
     /// When the first record that is done has waited for others long enough.
@@ -388,11 +385,21 @@ impl Engine {
         };
         let known = self.block.get().map(|(_, known)| known);
         if known != block {
+            self.count(|outcome| outcome.awaited_targets = self.awaited_targets());
             self.block.set(block.map(|block| (self.elapsed(), block)));
             if known == Some(Block::Connections) {
                 // The main loop went to sleep without a thought of what is due next.
                 self.wake.notify_one();
             }
+        }
+    }
+
+    /// See [`Outcome::awaited_targets`].
+    fn awaited_targets(&self) -> Duration {
+        let so_far = self.outcome.get().awaited_targets;
+        match self.block.get() {
+            Some((since, Block::Targets)) => so_far + self.elapsed().saturating_sub(since),
+            _ => so_far,
         }
     }
 
@@ -511,6 +518,7 @@ impl Engine {
             connections_opened: self.dialer.connections().opened(),
             connections_peak: self.dialer.connections().peak(),
             at_limit: self.busy.at_limit(),
+            awaited_targets: self.awaited_targets(),
             elapsed: self.elapsed(),
             ..self.outcome.get()
         }
@@ -522,7 +530,7 @@ impl Engine {
         let latency = now.saturating_sub(job.due);
         let target = &job.aim.target;
         let timestamp_ns = self.started_ns.get() + job.due.as_nanos() as i128;
-        let mut finished = self.spare.borrow_mut().pop().unwrap_or_default();
+        let mut finished = self.spare.take();
         let Finished { record, memo } = &mut finished;
         for (text, new) in [
             (&mut record.attack, self.options.name.as_str()),
@@ -579,13 +587,6 @@ impl Engine {
         let may_end = || self.in_flight.get() == 0 && self.is_over();
         if len == 1 || len == HAND_OUT_LEN || may_end() {
             self.wake.notify_one();
-        }
-    }
-
-    fn recycle(&self, finished: Finished) {
-        let mut spare = self.spare.borrow_mut();
-        if spare.len() < DONE_LEN_MAX {
-            spare.push(finished);
         }
     }
 }

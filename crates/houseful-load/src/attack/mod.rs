@@ -30,6 +30,7 @@ mod endpoint;
 mod engine;
 mod http2;
 mod resolver;
+mod spare;
 mod supply;
 mod tls;
 mod worker;
@@ -218,6 +219,8 @@ pub struct Outcome {
     pub queued_max: Duration,
     /// For how long the generator's thread had no rest.
     pub at_limit: Duration,
+    /// For how long the next target had not been read, while a connection was free for it.
+    pub awaited_targets: Duration,
     /// Whether the plan had more to send when the targets ran out.
     pub ran_out: bool,
     /// From the start to the last answer.

@@ -196,6 +196,12 @@ impl Schedule {
         }
     }
 
+    /// When the plan ends whatever has been sent by then, as one as fast as possible does; `None` if
+    /// it has a number of requests, or no end.
+    pub fn ends(&self) -> Option<Duration> {
+        self.pacer.duration.filter(|_| self.pacer.rate == Rate::AsFastAsPossible)
+    }
+
     /// Number of the next request.
     pub fn sent(&self) -> u64 {
         self.sent

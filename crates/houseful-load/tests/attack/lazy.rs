@@ -83,6 +83,30 @@ fn one_is_sent_as_soon_as_it_is_read_and_due() {
 }
 
 #[test]
+fn as_fast_as_possible_ends_with_its_plan_when_no_other_target_comes() {
+    let server = Server::start(|_| Reply::bytes(OK));
+    let (tell, told) = mpsc::channel();
+    (0..5).for_each(|_| tell.send(format!("GET {}/\n\n", server.url())).unwrap());
+    // Open for longer than the plan, but not for ever.
+    let (done, is_done) = mpsc::channel::<()>();
+    let keeper = std::thread::spawn(move || {
+        assert!(is_done.recv_timeout(Duration::from_secs(20)).is_err(), "it only ends");
+        drop(tell);
+    });
+    let told = BufReader::new(Told(told, std::io::Cursor::default()));
+    let reader = Reader::new(told, "t", Format::Http, Defaults::default());
+    let pacer = Pacer::new("infinity".parse().unwrap(), Some(Duration::from_secs(1))).unwrap();
+    let (targets, options) = (Targets::Lazy(Box::new(reader)), Options::default());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let outcome = attack::run(targets, pacer, &options, &Stop::new(), |_| ()).unwrap();
+    drop(done);
+    keeper.join().unwrap();
+    assert_eq!((outcome.requests, outcome.ran_out), (5, false));
+    assert!(outcome.elapsed < Duration::from_secs(15), "{outcome:?}");
+    assert!(outcome.awaited_targets > outcome.elapsed / 2, "{outcome:?}");
+}
+
+#[test]
 fn a_bad_one_ends_the_attack_after_those_before_it() {
     let server = Server::start(|_| Reply::bytes(OK));
     let text = format!("GET {0}/\nGET {0}/\nget {0}/\nGET {0}/\n", server.url());

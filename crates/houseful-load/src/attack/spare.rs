@@ -1,0 +1,68 @@
+//! Records that have been handed out, kept for their buffers.
+
+use std::cell::RefCell;
+
+use super::client::memo::Memo;
+use crate::results::Record;
+
+/// So many are kept; after a backlog of slow consumers or quick servers there are more.
+const LEN_MAX: usize = 1_024;
+
+/// So many of them, those of an everyday hand-out, with a body however long; the others with none
+/// longer than this. So a backlog of long answers does not stay in memory for the rest of the attack.
+const LONG_LEN_MAX: usize = 64;
+const BODY_CAPACITY_MAX: usize = 64 * 1024;
+
+/// A record, and the memo of its headers.
+#[derive(Default)]
+pub(super) struct Finished {
+    pub(super) record: Record,
+    pub(super) memo: Memo,
+}
+
+/// The records of requests that are over and forgotten.
+#[derive(Default)]
+pub(super) struct Spare(RefCell<Vec<Finished>>);
+
+impl Spare {
+    /// One to fill, with whatever it has in it.
+    pub(super) fn take(&self) -> Finished {
+        self.0.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes one back that nobody needs any more.
+    pub(super) fn put(&self, mut finished: Finished) {
+        let mut all = self.0.borrow_mut();
+        if all.len() >= LEN_MAX {
+            return;
+        }
+        let body = &mut finished.record.body;
+        if all.len() >= LONG_LEN_MAX
+            && body.as_ref().is_some_and(|body| body.capacity() > BODY_CAPACITY_MAX)
+        {
+            *body = None;
+        }
+        all.push(finished);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_bodies_of_a_backlog_are_not_kept() {
+        for (body_len, kept_len) in [(1_000, LEN_MAX), (1_000_000, LONG_LEN_MAX)] {
+            let spare = Spare::default();
+            for _ in 0..2 * LEN_MAX {
+                let body = Some(Vec::with_capacity(body_len));
+                let record = Record { body, ..Record::default() };
+                spare.put(Finished { record, memo: Memo::default() });
+            }
+            let kept: Vec<Finished> = (0..LEN_MAX).map(|_| spare.take()).collect();
+            let with_body = kept.iter().filter(|finished| finished.record.body.is_some());
+            assert_eq!(with_body.count(), kept_len);
+            assert!(spare.take().record.body.is_none(), "there are no more");
+        }
+    }
+}

@@ -1,28 +1,25 @@
 //! `houseful load attack`.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use houseful_load::attack::{self, Outcome, Targets};
-use houseful_load::duration::Go;
+use houseful_load::duration::{Go, rounded};
 use houseful_load::metrics::{LATE, Slips};
 use houseful_load::pacer::Pacer;
 use houseful_load::rate::Rate;
-use houseful_load::results::{Encoding, Record, Writer};
+use houseful_load::results::Encoding;
 use houseful_load::targets::{self, Defaults, Header};
 
 use super::attack_flags;
 use super::generate::parse_duration;
+use super::outflow::Outflow;
 use super::results::open_output;
 use super::{Live, say_waits, stop_on_interrupt};
 use crate::cli::AttackArgs;
 use crate::say;
-
-/// How long results lie in our buffer at most, when the next ones come: a report at the other end
-/// of a pipe should be of now also when they come slowly, and be woken seldom when they do not.
-const FLUSH_EVERY_NS: i128 = 100_000_000;
 
 /// Checks the flags, reads the targets, sends them.
 pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
@@ -51,9 +48,14 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
     let targets = read_targets(args, Defaults { headers, body: body.into() })?;
 
     let inputs = [args.targets.clone().into()];
-    let mut out = Results::new(open_output(&args.output, Encoding::Gob, &inputs)?);
+    let to = open_output(&args.output, Encoding::Gob, &inputs)?;
     let mut live = Live::new(&pacer);
     let stop = stop_on_interrupt(say_waits(options.timeout))?;
+    // If nobody keeps what comes, there is no reason to go on.
+    let out = Outflow::new(to, Encoding::Gob, {
+        let stop = stop.clone();
+        move || stop.abandon()
+    });
     let mut slips = Slips::new();
     let mut failed = None;
     let (planned, is_paced) = (pacer.requests_total(), *pacer.rate() != Rate::AsFastAsPossible);
@@ -63,7 +65,6 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
         if failed.is_none()
             && let Err(error) = out.write(record)
         {
-            // Nobody keeps what comes, so there is no reason to go on.
             stop.abandon();
             failed = Some(error);
         }
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
     failed.map_or(Ok(()), Err).context("cannot write the results")?;
     // An attack that could not begin leaves the file as it was.
     let outcome = outcome?;
-    out.to.flush().context("cannot write the results")?;
+    out.finish().context("cannot write the results")?;
     if stop.is_told() {
         let of = planned.map(|planned| format!(" of {planned}")).unwrap_or_default();
         say(format_args!("interrupted after {}{of} requests", outcome.requests));
@@ -102,34 +103,17 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Where the results go.
-struct Results {
-    to: Writer<Box<dyn Write>>,
-    /// The end of the request at whose result they were flushed last, since 1970.
-    flushed_ns: i128,
-}
-
-impl Results {
-    fn new(to: Box<dyn Write>) -> Results {
-        Results { to: Writer::new(to, Encoding::Gob), flushed_ns: i128::MIN }
-    }
-
-    fn write(&mut self, record: &Record) -> io::Result<()> {
-        self.to.write(record)?;
-        // The record's time will do, and spares a look at the clock.
-        let now_ns = record.end_ns();
-        if now_ns.saturating_sub(self.flushed_ns) >= FLUSH_EVERY_NS {
-            self.flushed_ns = now_ns;
-            self.to.flush()?;
-        }
-        Ok(())
-    }
-}
-
 /// Who was the limit of an attack as fast as possible.
 fn fastest(outcome: &Outcome) -> String {
-    let Outcome { at_limit, elapsed, connections_peak, requests_peak, .. } = *outcome;
-    if at_limit > elapsed / 2 {
+    let Outcome { at_limit, awaited_targets, elapsed, connections_peak, requests_peak, .. } =
+        *outcome;
+    if awaited_targets > elapsed / 2 {
+        format!(
+            "limit: targets: for {} of {} the next one was still to be read, so the server may do more",
+            Go(rounded(awaited_targets)),
+            Go(rounded(elapsed))
+        )
+    } else if at_limit > elapsed / 2 {
         "limit: generator: its thread had no rest, so the server may do more".to_owned()
     } else if requests_peak == connections_peak {
         format!(

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use houseful_load::results::{Encoding, Keep, Writer};
+use houseful_load::results::{Encoding, Keep};
 
+use super::outflow::Outflow;
 use super::results::{for_each, open_output, warn_of_none};
 use crate::cli::{EncodeArgs, ResultEncoding};
 
@@ -15,13 +16,13 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<ExitCode> {
         ResultEncoding::Json => Encoding::Json,
         ResultEncoding::Csv => Encoding::Csv,
     };
-    let mut out = Writer::new(open_output(&args.output, encoding, &args.files)?, encoding);
+    let out = Outflow::new(open_output(&args.output, encoding, &args.files)?, encoding, || ());
     let mut is_empty = true;
     for_each(&args.files, Keep::All, |record| {
         is_empty = false;
         out.write(record).context("cannot write the results")
     })?;
-    out.flush().context("cannot write the results")?;
+    out.finish().context("cannot write the results")?;
     if is_empty {
         warn_of_none(&args.files);
     }

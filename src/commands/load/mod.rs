@@ -7,6 +7,7 @@ mod compare;
 mod encode;
 mod generate;
 mod live;
+mod outflow;
 mod output;
 mod plot;
 mod report;

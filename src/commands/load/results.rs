@@ -69,7 +69,7 @@ pub(super) fn open_output(
     name: &str,
     encoding: Encoding,
     inputs: &[PathBuf],
-) -> anyhow::Result<Box<dyn Write>> {
+) -> anyhow::Result<Box<dyn Write + Send>> {
     if name == "-" && encoding == Encoding::Gob && io::stdout().is_terminal() {
         bail!(
             "gob is not for terminals: pipe it to `houseful load report` or `houseful load encode`, or name a file with --output"

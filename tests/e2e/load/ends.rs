@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::server::{Reply, Server};
 use super::{OK, attack, report, results, stderr, write_targets};
-use crate::support::{PATIENCE, require, temp_dir, wait_until};
+use crate::support::{PATIENCE, program, require, temp_dir, wait_until};
 
 #[test]
 fn a_rate_that_is_held_is_success_without_a_word() {
@@ -147,6 +147,33 @@ fn results_that_come_slowly_do_not_lie_about() {
     let kill = Command::new("kill").args(["-INT", &attack.id().to_string()]).status().unwrap();
     assert!(kill.success() && attack.wait().unwrap().code().is_some());
     assert!(before < 20, "{before}");
+}
+
+#[test]
+fn the_last_results_before_a_pause_are_written_all_the_way_down_the_pipe() {
+    let dir = temp_dir();
+    let server = Server::start(|_| Reply::bytes(OK));
+    write_targets(dir.path(), &format!("GET {}/\n", server.url()));
+    let mut attack = program()
+        .args(["load", "attack", "-targets=targets.txt", "-rate=100/s for 300ms, 1/1h for 1h"])
+        .current_dir(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = dir.path().join("lines");
+    let mut encode = program()
+        .args(["load", "encode", "-to=csv"])
+        .stdin(attack.stdout.take().unwrap())
+        .stdout(std::fs::File::create(&lines).unwrap())
+        .spawn()
+        .unwrap();
+    wait_until(PATIENCE, "all that were sent are encoded", || {
+        std::fs::read_to_string(&lines).unwrap().lines().count() == 30
+    });
+    let kill = Command::new("kill").args(["-INT", &attack.id().to_string()]).status().unwrap();
+    assert!(kill.success() && attack.wait().unwrap().code().is_some());
+    assert!(encode.wait().unwrap().success());
 }
 
 #[test]

@@ -112,6 +112,16 @@ impl Deadline {
         done
     }
 
+    /// Gives what is worked on time until `at`, which is later than before; `false` if that is too
+    /// late.
+    pub(super) fn extend(&self, at: Duration) -> bool {
+        if self.is_over.get() {
+            return false;
+        }
+        self.at.set(Some(at));
+        true
+    }
+
     /// Returns when its time is over, if it is not.
     fn look(&self, now: Duration) -> Option<Duration> {
         let at = self.at.get()?;

@@ -133,9 +133,9 @@ pub(super) struct Job {
     pub(super) aim: Rc<Aim>,
     /// Both since the start.
     pub(super) due: Duration,
-    pub(super) taken: Duration,
+    pub(super) taken: Cell<Duration>,
     /// See [`Record::queued`].
-    pub(super) queued: Duration,
+    pub(super) queued: Cell<Duration>,
 }
 
 /// What keeps a request that is due from being sent.
@@ -217,7 +217,7 @@ impl Engine {
         }
     }
 
-    fn elapsed(&self) -> Duration {
+    pub(super) fn elapsed(&self) -> Duration {
         self.started.get().elapsed()
     }
 
@@ -487,19 +487,30 @@ impl Engine {
             outcome.waited += u64::from(!queued.is_zero());
             outcome.queued_max = outcome.queued_max.max(queued);
         });
-        Some(Job { seq, aim, due, taken, queued })
+        Some(Job { seq, aim, due, taken: Cell::new(taken), queued: Cell::new(queued) })
     }
 
     /// As [`Engine::take`], for a worker that has just become free. What is too late is left to
     /// the main loop.
-    pub(super) fn take_waiting(&self) -> Option<Job> {
+    pub(super) fn take_waiting(&self, worker: &Worker) -> Option<Job> {
         let now = self.elapsed();
-        let due = self.schedule.borrow().due(now)?;
+        let due = self.schedule.borrow().due(now).filter(|due| *due <= now)?;
         if self.is_too_late(due, now) {
             self.wake.notify_one();
             return None;
         }
-        self.take()
+        if let Upcoming::Ready(aim) = self.upcoming()
+            && !http2::may_take(self, worker, aim.endpoint)
+        {
+            return None;
+        }
+        let job = self.take();
+        if job.is_none() {
+            worker.share.give_back();
+        }
+        // The one after it may be for a host that has a stream free, and the main loop asleep.
+        self.note_block();
+        job
     }
 
     pub(super) fn has_much_done(&self) -> bool {
@@ -544,8 +555,8 @@ impl Engine {
         record.seq = job.seq;
         record.timestamp = Timestamp::from_nanosecond(timestamp_ns).unwrap_or(Timestamp::MAX);
         record.latency = latency;
-        record.slip = Some(job.taken - job.due);
-        record.queued = job.queued;
+        record.slip = Some(job.taken.get() - job.due);
+        record.queued = job.queued.get();
         match result {
             Ok(answer) => {
                 record.code = answer.code;

@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -46,6 +47,9 @@ impl Worker {
 
     /// Wakes the worker with a job, or with none.
     pub(super) fn give(&self, job: Option<Job>) {
+        if job.is_none() {
+            self.share.give_back();
+        }
         *self.job.borrow_mut() = job;
         self.wake.notify_one();
     }
@@ -110,7 +114,7 @@ async fn work_on(engine: Rc<Engine>, worker: Rc<Worker>, mut tools: Tools, first
         if engine.has_much_done() {
             tokio::task::yield_now().await;
         }
-        next = match engine.take_waiting() {
+        next = match engine.take_waiting(&worker) {
             Some(job) => Some(job),
             None => rest(&engine, &worker, &mut tools).await,
         };
@@ -137,14 +141,27 @@ async fn perform(
     let Some(timeout) = engine.options.timeout else {
         return answer(engine, job, worker, tools).await;
     };
-    if job.queued >= timeout {
-        let options = &engine.options;
-        let connections_max = options.connections_max.min(options.requests_limit());
-        return Err(Failure::NoneFree { connections_max, timeout });
+    if job.queued.get() >= timeout {
+        worker.share.give_back();
+        return Err(none_free(engine, timeout));
     }
     let answer = answer(engine, job, worker, tools);
-    let until = job.taken.saturating_add(timeout);
-    worker.deadline.limit(until, answer).await.unwrap_or(Err(Failure::Timeout(timeout)))
+    let until = job.taken.get().saturating_add(timeout);
+    if let Some(result) = worker.deadline.limit(until, answer).await {
+        return result;
+    }
+    let Some(queued) = worker.share.queued(engine.elapsed()) else {
+        return Err(Failure::Timeout(timeout));
+    };
+    http2::has_queued(engine, job, queued);
+    Err(none_free(engine, timeout))
+}
+
+/// Why a request was not sent that waited so long for others to end.
+pub(super) fn none_free(engine: &Engine, timeout: Duration) -> Failure {
+    let options = &engine.options;
+    let connections_max = options.connections_max.min(options.requests_limit());
+    Failure::NoneFree { connections_max, timeout }
 }
 
 /// Has one job answered, wherever that leads.
@@ -154,7 +171,7 @@ async fn answer(
     worker: &Worker,
     tools: &mut Tools,
 ) -> Result<(), Failure> {
-    exchange(engine, &job.aim, job.seq, worker, tools).await?;
+    exchange(engine, job, &job.aim, worker, tools).await?;
     let Some(redirects_max) = engine.options.redirects_max else {
         return Ok(());
     };
@@ -169,7 +186,7 @@ async fn answer(
         }
         let target = redirected(&aim.target, answer.code, &answer.location);
         aim = aim_at(target.map_err(Failure::Nowhere)?, &engine.endpoints);
-        exchange(engine, &aim, job.seq, worker, tools).await?;
+        exchange(engine, job, &aim, worker, tools).await?;
     }
     Ok(())
 }
@@ -204,24 +221,24 @@ fn redirected(target: &Target, code: u16, location: &str) -> Result<Target, UrlE
 /// there if it can be used again.
 async fn exchange(
     engine: &Engine,
-    aim: &Aim,
-    seq: u64,
+    job: &Job,
+    aim: &Rc<Aim>,
     worker: &Worker,
     tools: &mut Tools,
 ) -> Result<(), Failure> {
-    let Aim { target, endpoint, .. } = aim;
+    let Aim { target, endpoint, .. } = &**aim;
     let Tools { connection, request, decoder } = tools;
     let mut opened = None;
     if let Some(host) = engine.http2.host(engine, *endpoint) {
         *connection = None;
-        match http2::exchange(engine, &host, worker, aim, seq, decoder).await? {
+        match http2::exchange(engine, &host, worker, job, aim, decoder).await? {
             Carried::Here => return Ok(()),
             Carried::ByHttp1(stream) => opened = stream.map(Connection::new),
         }
     }
     engine.http2.leave(worker);
     request.clear();
-    append_head(request, target, seq, &engine.options);
+    append_head(request, target, job.seq, &engine.options);
     let rest: &[u8] = if engine.options.is_chunked {
         append_chunked(request, &target.body);
         &[]

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::num::NonZeroUsize;
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -126,6 +127,7 @@ const DATA: u8 = 0;
 const SETTINGS: u8 = 4;
 const PUSH_PROMISE: u8 = 5;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const HEADERS: u8 = 1;
 const END_STREAM_AND_HEADERS: u8 = 5;
 
@@ -338,4 +340,26 @@ fn a_connection_that_is_not_answered_is_given_up_for_another() {
         attack(targets(&format!("GET {url}/")), "20", 1_000, &Options { timeout, ..h2c() });
     assert_eq!(errors(&records), ["", "timeout: no answer within 200ms"]);
     assert_eq!((records[0].code, outcome.connections_opened), (0, 2));
+}
+
+#[test]
+fn a_connection_that_cannot_be_closed_in_peace_still_makes_room() {
+    // It takes long bodies, as it says, but reads none of them.
+    let deaf = by_hand(|_, tcp| {
+        tcp.write_all(&frame(SETTINGS, 0, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff])).unwrap();
+        tcp.write_all(&frame(WINDOW_UPDATE, 0, 0, &[0x70, 0, 0, 0])).unwrap();
+        thread::sleep(Duration::from_secs(60));
+    });
+    let server = Http2Server::start(Setup::default(), |_| Reply::status(200));
+    let mut both = targets(&format!("PUT {deaf}/\n\nGET {}/\n", server.url()));
+    both[0].body = vec![b'x'; 64 << 20].into();
+    let options = Options {
+        timeout: Some(Duration::from_secs(3)),
+        connections_max: NonZeroUsize::MIN,
+        ..h2c()
+    };
+    // The second comes when the first has been given up, and its connection has nothing to do.
+    let (records, outcome) = attack(both, "1/4s for 8s", 0, &options);
+    assert_eq!(errors(&records), ["", "timeout: no answer within 3s"]);
+    assert_eq!((server.seen().len(), outcome.connections_peak), (1, 1), "{outcome:?}");
 }

@@ -72,6 +72,63 @@ fn what_waits_too_long_is_not_sent() {
 }
 
 #[test]
+fn what_waits_for_a_stream_when_the_connection_is_opened_counts_as_queued() {
+    let server = slow(Some(1));
+    let timeout = Some(Duration::from_secs(1));
+    let options = Options { connections_max: number(1), timeout, ..h2c() };
+    // A hundred at once, before it is known that one stream is all there is.
+    let (mut records, outcome) = attack(get(&server), "100/1ms for 1ms, 2/s for 2s", 0, &options);
+    records.sort_by_key(|record| record.seq);
+    let unsent = "unsent: none of 1 connections became free within 1s";
+    assert_eq!(errors(&records), ["", unsent]);
+    let unsent = records.iter().filter(|record| record.error == unsent).count();
+    assert_eq!((outcome.unsent as usize, server.seen().len() + unsent), (unsent, records.len()));
+    assert!(server.resets().is_empty(), "{:?}", server.resets());
+    // 100 ms each.
+    assert!(unsent >= 80, "{unsent}");
+    assert!(outcome.waited >= 99 && !outcome.is_rate_held(), "{outcome:?}");
+    for record in &records[..100] {
+        let rank = Duration::from_millis(record.seq * 100).min(Duration::from_secs(1));
+        assert!(record.queued * 10 >= rank * 7, "{record:?}");
+        assert!(record.slip >= Some(record.queued), "{record:?}");
+    }
+    let mut metrics = Metrics::new();
+    records.iter().for_each(|record| metrics.add(record));
+    assert_eq!(metrics.summary().sending.unwrap().limit, Limit::Server);
+    // Who gave up has left the stream to others.
+    assert!(records.last().is_some_and(|last| last.is_success()), "{:?}", records.last());
+}
+
+#[test]
+fn no_more_are_taken_than_what_is_being_opened_can_carry() {
+    let server = slow(Some(1));
+    let options = Options { connections_max: number(2), ..h2c() };
+    // The first tells that a connection carries one at a time.
+    let steps = "1/50ms for 50ms, 1/10s for 1s, 20/1ms for 1ms";
+    let (records, outcome) = attack(get(&server), steps, 0, &options);
+    assert_eq!((errors(&records), server.seen().len()), (vec![""], 21));
+    assert_eq!((outcome.requests_peak, outcome.connections_opened), (2, 2), "{outcome:?}");
+    assert!(outcome.waited >= 18, "{outcome:?}");
+}
+
+#[test]
+fn a_stream_that_becomes_free_wakes_who_waits_for_the_next_request() {
+    let server = Setup { streams_max: Some(1), ..Setup::default() };
+    let server = Http2Server::start(server, |_| Reply::after(5));
+    let options = Options { connections_max: number(1), ..h2c() };
+    let mut seen = Vec::new();
+    // A busy machine may send late; it will not do so every time.
+    let is_in_time = (0..20).any(|_| {
+        let (records, _) = attack(get(&server), "100", 500, &options);
+        assert_eq!((errors(&records), records.len()), (vec![""], 50));
+        let slips = records.iter().filter_map(|record| record.slip);
+        seen.push(slips.filter(|slip| *slip > Duration::from_millis(4)).count());
+        seen.last() <= Some(&5)
+    });
+    assert!(is_in_time, "so many of 50 were late: {seen:?}");
+}
+
+#[test]
 fn requests_under_way_have_a_bound_of_their_own() {
     let server = slow(None);
     let (records, outcome) =
@@ -105,6 +162,17 @@ fn connections_are_opened_before_the_first_request_if_asked_for() {
         (errors(&records), server.connections(), outcome.connections_opened),
         (vec![""], 1, 1)
     );
+}
+
+#[test]
+fn they_are_opened_even_if_they_are_all_that_there_may_be() {
+    let server = slow(None);
+    let options = Options { connections_first: 10, connections_max: number(10), ..h2c() };
+    let options = Options { timeout: Some(Duration::from_secs(3)), ..options };
+    let (records, outcome) = attack(get(&server), "10", 100, &options);
+    assert_eq!((errors(&records), outcome.connections_opened), (vec![""], 1));
+    let connected = server.first_connected().unwrap();
+    assert!(connected <= records[0].timestamp, "{connected}: {records:?}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, Response};
+use jiff::Timestamp;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -91,6 +92,7 @@ impl Reply {
 struct Notes {
     seen: Vec<Seen>,
     connections: usize,
+    first_connected: Option<Timestamp>,
     open: usize,
     open_peak: usize,
     /// Streams that the client reset, by its reason.
@@ -157,6 +159,11 @@ impl Http2Server {
         self.notes.lock().unwrap().connections
     }
 
+    /// When it accepted the first.
+    pub(crate) fn first_connected(&self) -> Option<Timestamp> {
+        self.notes.lock().unwrap().first_connected
+    }
+
     /// How many are open.
     pub(crate) fn open(&self) -> usize {
         self.notes.lock().unwrap().open
@@ -195,6 +202,7 @@ async fn serve(
         let number = {
             let mut notes = notes.lock().unwrap();
             notes.connections += 1;
+            notes.first_connected.get_or_insert_with(Timestamp::now);
             notes.open += 1;
             notes.open_peak = notes.open_peak.max(notes.open);
             notes.connections

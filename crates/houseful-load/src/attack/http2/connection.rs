@@ -8,11 +8,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Buf;
 use h2::Reason;
 use h2::client::{Builder, SendRequest};
 use http::Request;
+use tokio::sync::Notify;
 
 use super::io::{End, Io, Told};
 use super::{Fault, answer};
@@ -32,6 +34,9 @@ const GIVEN_UP_MAX: usize = 16 * 1024;
 
 /// A connection has so many numbers for the streams of a client. At 20,000/s that is 15 hours.
 const STREAMS_MAX: u32 = 1 << 30;
+
+/// So long may it take to close a connection that is to make room.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
 
 /// A body for the library; shared by all requests of its target, so nothing is copied.
 pub(super) struct Body {
@@ -68,7 +73,8 @@ pub(super) struct Connection {
     /// Why the server ended it, if it said so.
     gone: Cell<Option<Reason>>,
     /// Whether it was closed to make room for another.
-    pub(super) makes_room: Cell<bool>,
+    makes_room: Cell<bool>,
+    room: Notify,
 }
 
 /// What has to be polled for a connection to live.
@@ -131,6 +137,7 @@ pub(super) async fn begin(
         told,
         gone: Cell::new(None),
         makes_room: Cell::new(false),
+        room: Notify::new(),
     };
     Ok((connection, Driver(Box::new(driver))))
 }
@@ -179,6 +186,24 @@ impl Connection {
     /// Takes no more requests, and closes when those under way are over.
     pub(super) fn retire(&self) {
         drop(self.handle.take());
+    }
+
+    /// Closes it, since it has nothing to do, to make room for another.
+    pub(super) fn make_room(&self) {
+        self.makes_room.set(true);
+        self.room.notify_one();
+        self.retire();
+    }
+
+    pub(super) fn makes_room(&self) -> bool {
+        self.makes_room.get()
+    }
+
+    /// Returns when it was to make room and is still there: a server that reads nothing does not get
+    /// to our farewell.
+    pub(super) async fn is_out_of_time(&self) {
+        self.room.notified().await;
+        tokio::time::sleep(FAREWELL_MAX).await;
     }
 
     /// Takes up one request, if it is free.

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use h2::client::SendRequest;
 use http::Request;
@@ -24,8 +25,12 @@ pub(in crate::attack) struct Host {
     is_known: Cell<bool>,
     /// Those that take requests, the first first.
     connections: RefCell<Vec<Rc<Connection>>>,
-    /// Requests that wait for a stream, the oldest first.
+    /// Requests that wait for a stream, the oldest first, and some that have given up.
     line: RefCell<VecDeque<oneshot::Sender<Turn>>>,
+    /// How many of them wait still.
+    waiting: Cell<usize>,
+    /// Since when they are more than what is being opened can carry, as far as is known.
+    queued_since: Cell<Option<Duration>>,
     /// How many connections are being opened.
     opening: Cell<usize>,
     /// How many requests a connection takes at once, as far as is known.
@@ -38,11 +43,43 @@ pub(in crate::attack) struct Host {
 
 /// What waiting for a stream led to.
 pub(super) enum Turn {
-    Go(Slot),
+    /// Since when it would have had to wait even if all that was being opened had been open.
+    Go(Slot, Option<Duration>),
     /// No connection could be opened.
     Failed(Rc<Failure>),
     /// The server chose HTTP/1.1, perhaps on this connection.
     Http1(Option<Stream>),
+}
+
+/// Where a request stands in line.
+pub(super) struct Place {
+    host: Rc<Host>,
+    since: Duration,
+    given: oneshot::Receiver<Turn>,
+}
+
+impl Place {
+    pub(super) fn is_of(&self, host: &Rc<Host>) -> bool {
+        Rc::ptr_eq(&self.host, host)
+    }
+
+    /// Since when it is there.
+    pub(super) fn since(&self) -> Duration {
+        self.since
+    }
+
+    /// Waits until it is its turn.
+    pub(super) async fn called(mut self) -> Turn {
+        (&mut self.given).await.expect("nobody who waits is forgotten")
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if matches!(self.given.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
+            self.host.waiting.set(self.host.waiting.get() - 1);
+        }
+    }
 }
 
 /// The right to one stream. Goes to the next in line when dropped.
@@ -93,6 +130,8 @@ impl Host {
             is_known: Cell::new(is_known),
             connections: RefCell::default(),
             line: RefCell::default(),
+            waiting: Cell::new(0),
+            queued_since: Cell::new(None),
             opening: Cell::new(0),
             streams: Cell::new(if options.keep_alive { usize::MAX } else { 1 }),
             keep_alive: options.keep_alive,
@@ -105,8 +144,15 @@ impl Host {
         self.is_known.get()
     }
 
-    pub(super) fn is_opening(&self) -> bool {
-        self.opening.get() > 0
+    /// Whether what is being opened, and so many connections more, will carry another request besides
+    /// those in line, as far as is known.
+    pub(super) fn will_carry(&self, more: usize) -> bool {
+        self.waiting.get() < (self.opening.get() + more).saturating_mul(self.streams.get())
+    }
+
+    /// Since when those in line wait for others to end; see [`Turn::Go`].
+    pub(super) fn queued_since(&self) -> Option<Duration> {
+        self.queued_since.get()
     }
 
     /// Whether a request that comes now gets a stream at once.
@@ -125,33 +171,51 @@ impl Host {
 
     /// Waits for a stream, if need be for a connection.
     pub(super) async fn turn(self: &Rc<Host>, engine: &Engine) -> Turn {
-        loop {
-            if let Some(slot) = self.slot() {
-                return Turn::Go(slot);
-            }
-            let (give, given) = oneshot::channel();
-            self.line.borrow_mut().push_back(give);
-            self.tend(engine);
-            if let Ok(turn) = given.await {
-                return turn;
-            }
+        match self.slot() {
+            Some(slot) => Turn::Go(slot, None),
+            None => self.line_up(engine).called().await,
+        }
+    }
+
+    /// Puts a request in line.
+    pub(super) fn line_up(self: &Rc<Host>, engine: &Engine) -> Place {
+        let (give, given) = oneshot::channel();
+        self.line.borrow_mut().push_back(give);
+        self.waiting.set(self.waiting.get() + 1);
+        self.tend(engine);
+        Place { host: Rc::clone(self), since: engine.elapsed(), given }
+    }
+
+    /// Tells one in line. From who has just gone, a stream comes back.
+    fn tell(&self, give: oneshot::Sender<Turn>, turn: Turn) {
+        if !give.is_closed() {
+            self.waiting.set(self.waiting.get() - 1);
+            drop(give.send(turn));
         }
     }
 
     /// Gives free streams to those in line, and opens connections for the others.
     pub(super) fn tend(self: &Rc<Host>, engine: &Engine) {
         self.hand_out();
-        loop {
-            let enough = match self.is_known() {
-                true => self.opening.get().saturating_mul(self.streams.get()),
-                // The first one tells for all.
-                false if self.is_opening() => usize::MAX,
-                false => 0,
-            };
-            let waiting = self.line.borrow().iter().filter(|one| !one.is_closed()).count();
-            if waiting <= enough {
-                return;
-            }
+        self.open_enough(engine);
+        let is_queued = self.is_known() && !self.is_enough();
+        let since = is_queued.then(|| self.queued_since.get().unwrap_or_else(|| engine.elapsed()));
+        self.queued_since.set(since);
+    }
+
+    /// Whether all in line can be carried by what is being opened.
+    fn is_enough(&self) -> bool {
+        let enough = match self.is_known() {
+            true => self.opening.get().saturating_mul(self.streams.get()),
+            // The first one tells for all.
+            false if self.opening.get() > 0 => usize::MAX,
+            false => 0,
+        };
+        self.waiting.get() <= enough
+    }
+
+    fn open_enough(self: &Rc<Host>, engine: &Engine) {
+        while !self.is_enough() {
             // Before it is known what it speaks, a worker's own place will do.
             if self.is_known() && !engine.http2.make_room(engine, Some(self)) {
                 return;
@@ -176,8 +240,7 @@ impl Host {
             };
             let Some(slot) = next else { return };
             let give = self.line.borrow_mut().pop_front().expect("somebody is in line");
-            // Who has just gone gives it back.
-            drop(give.send(Turn::Go(slot)));
+            self.tell(give, Turn::Go(slot, self.queued_since.get()));
         }
     }
 
@@ -203,14 +266,15 @@ impl Host {
         let mut connections = self.connections.borrow_mut();
         let Some(at) = connections.iter().position(|one| one.is_idle()) else { return false };
         let idle = connections.remove(at);
-        idle.makes_room.set(true);
-        idle.retire();
+        idle.make_room();
         true
     }
 
     /// Opens a connection, for as long as a request may take, and tells those in line.
     async fn open(self: Rc<Host>, engine: Rc<Engine>) {
         let had_place = self.is_known();
+        // A worker that gives up its connection for this one does so first.
+        tokio::task::yield_now().await;
         let opened = match engine.options.timeout {
             None => Some(self.dial(&engine).await),
             Some(timeout) => tokio::time::timeout(timeout, self.dial(&engine)).await.ok(),
@@ -236,8 +300,8 @@ impl Host {
                 self.is_known.set(false);
                 engine.http2.forget(self.endpoint);
                 let mut stream = Some(stream);
-                for give in self.line.borrow_mut().drain(..).filter(|give| !give.is_closed()) {
-                    drop(give.send(Turn::Http1(stream.take())));
+                for give in self.line.take().into_iter().filter(|give| !give.is_closed()) {
+                    self.tell(give, Turn::Http1(stream.take()));
                 }
             }
             Some(Err(failure)) => self.fail(&Rc::new(failure), &engine),
@@ -271,7 +335,7 @@ impl Host {
         line.retain(|give| !give.is_closed());
         let len = line.len().min(self.streams.get());
         for give in line.drain(..len) {
-            drop(give.send(Turn::Failed(Rc::clone(failure))));
+            self.tell(give, Turn::Failed(Rc::clone(failure)));
         }
         drop(line);
         self.tend(engine);
@@ -288,10 +352,13 @@ impl Host {
             self.hand_out();
             engine.wake();
         };
-        driver.drive(&connection, on_change).await;
+        tokio::select! {
+            () = driver.drive(&connection, on_change) => {}
+            () = connection.is_out_of_time() => {}
+        }
         self.connections.borrow_mut().retain(|one| one.is_open());
         engine.http2.count(-1);
-        if connection.makes_room.get() {
+        if connection.makes_room() {
             engine.http2.making_room.set(0);
         }
         engine.http2.has_room(&engine, None);

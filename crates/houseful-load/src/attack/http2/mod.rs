@@ -28,18 +28,20 @@ mod io;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 pub(super) use fault::Fault;
 pub(super) use head::Head;
 pub(super) use host::Host;
-use host::{Slot, Turn};
+use host::{Place, Slot, Turn};
 
 use super::client::Failure;
 use super::client::response::Decoder;
 use super::client::stream::Stream;
 use super::engine::{Engine, Job};
 use super::supply::Aim;
-use super::worker::Worker;
+use super::worker::{Worker, none_free};
+use crate::metrics::LATE;
 use connection::Trouble;
 
 /// So often is a request sent again whose connection had gone before the server could take it up. A
@@ -73,8 +75,38 @@ pub(super) struct Http2 {
 pub(super) struct Share {
     /// Whether it owns no connection.
     shares: Cell<bool>,
-    /// The stream that its next request may have.
-    slot: RefCell<Option<Slot>>,
+    /// What its next request has got already.
+    given: RefCell<Option<Given>>,
+    /// The host in whose line its request is, while it has not been sent, and since when.
+    line: RefCell<Option<(Rc<Host>, Duration)>>,
+}
+
+enum Given {
+    Slot(Slot),
+    Place(Place),
+}
+
+impl Given {
+    fn is_of(&self, host: &Rc<Host>) -> bool {
+        match self {
+            Given::Slot(slot) => slot.is_of(host),
+            Given::Place(place) => place.is_of(host),
+        }
+    }
+}
+
+impl Share {
+    /// Its next request does not come, or is not sent: the stream goes to another.
+    pub(super) fn give_back(&self) {
+        drop(self.given.take());
+    }
+
+    /// Of a request that has been cut off: how long it had been in line for a stream, if it was sent
+    /// nowhere.
+    pub(super) fn queued(&self, now: Duration) -> Option<Duration> {
+        let (host, since) = self.line.take()?;
+        Some(now.saturating_sub(host.queued_since()?.max(since)))
+    }
 }
 
 impl Http2 {
@@ -157,11 +189,11 @@ impl Http2 {
         engine.has_place()
     }
 
-    /// Whether there is room, or soon will be.
+    /// Whether there is room, or can be made.
     fn may_make_room(&self, engine: &Engine, host: Option<&Host>) -> bool {
         engine.has_place()
-            || self.making_room.get() > 0
             || (self.connections.get() > 0
+                && self.making_room.get() == 0
                 && self.others(host).iter().any(|other| other.has_idle()))
     }
 }
@@ -174,7 +206,12 @@ pub(super) fn is_full(engine: &Engine, endpoint: usize) -> Option<bool> {
 }
 
 fn may_carry(engine: &Engine, host: &Host) -> bool {
-    host.has_free() || host.is_opening() || may_open(engine, host)
+    has_stream(engine, host) || may_open(engine, host)
+}
+
+/// Whether another request gets a stream without opening more than is being opened.
+fn has_stream(engine: &Engine, host: &Host) -> bool {
+    host.has_free() || host.will_carry(engine.http2.making_room.get())
 }
 
 fn may_open(engine: &Engine, host: &Host) -> bool {
@@ -186,15 +223,14 @@ fn has_worker(engine: &Engine) -> bool {
     !engine.http2.idle.borrow().is_empty() || engine.may_work() || !engine.idle.borrow().is_empty()
 }
 
-/// A worker for a request to this endpoint, with the stream for it if one is free; `None` inside if
-/// there is none, outside if that is no question of HTTP/2.
+/// A worker for a request to this endpoint, with the stream for it if one is free, else with a place in
+/// line; `None` inside if there is none, outside if that is no question of HTTP/2.
 pub(super) fn free_worker(engine: &Rc<Engine>, endpoint: usize) -> Option<Option<Rc<Worker>>> {
     let host = engine.http2.known(engine, endpoint)?;
     if !(may_carry(engine, &host) && has_worker(engine)) {
         return Some(None);
     }
-    let needs_place = !host.has_free() && !host.is_opening();
-    let takes_over = needs_place && !engine.http2.may_make_room(engine, Some(&host));
+    let takes_over = !has_stream(engine, &host) && !engine.http2.may_make_room(engine, Some(&host));
     let idle = || engine.http2.idle.borrow_mut().pop();
     let worker = if takes_over { None } else { idle() };
     let worker = match worker {
@@ -206,8 +242,25 @@ pub(super) fn free_worker(engine: &Rc<Engine>, endpoint: usize) -> Option<Option
         },
     };
     engine.http2.join(&worker);
-    *worker.share.slot.borrow_mut() = host.slot();
+    let given = match host.slot() {
+        Some(slot) => Given::Slot(slot),
+        None => Given::Place(host.line_up(engine)),
+    };
+    worker.share.given.replace(Some(given));
     Some(Some(worker))
+}
+
+/// Whether this worker, which has just become free, may take a request for this endpoint: over HTTP/2
+/// with a stream, which it gets. Whom that leaves without one waits for the main loop, and its request
+/// counts as not sent.
+pub(super) fn may_take(engine: &Engine, worker: &Worker, endpoint: usize) -> bool {
+    let Some(host) = engine.http2.known(engine, endpoint) else {
+        return !shares(worker) || engine.has_place();
+    };
+    let slot = host.slot();
+    let may = slot.is_some();
+    worker.share.given.replace(slot.map(Given::Slot));
+    may
 }
 
 /// Whether [`lend`] finds a worker or makes room for one. While room is being made it is not worth
@@ -215,8 +268,7 @@ pub(super) fn free_worker(engine: &Rc<Engine>, endpoint: usize) -> Option<Option
 pub(super) fn may_lend(engine: &Engine) -> bool {
     let http2 = &engine.http2;
     let has_worker = !http2.idle.borrow().is_empty() || engine.may_work();
-    let may_close = || http2.making_room.get() == 0 && http2.may_make_room(engine, None);
-    has_worker && (engine.has_place() || may_close())
+    has_worker && http2.may_make_room(engine, None)
 }
 
 /// An idle worker that owns no connection, to open one over HTTP/1.1. If there is no room for that,
@@ -225,13 +277,14 @@ pub(super) fn lend(engine: &Engine) -> Option<Rc<Worker>> {
     if engine.http2.make_room(engine, None) { engine.http2.idle.borrow_mut().pop() } else { None }
 }
 
-/// Has a request answered, over HTTP/2 if that is what its server speaks.
+/// Has a request answered, over HTTP/2 if that is what its server speaks. `aim` is that of the job, or
+/// where it is redirected to.
 pub(super) async fn exchange(
     engine: &Engine,
     host: &Rc<Host>,
     worker: &Worker,
-    aim: &Aim,
-    seq: u64,
+    job: &Job,
+    aim: &Rc<Aim>,
     decoder: &mut Decoder,
 ) -> Result<Carried, Failure> {
     if host.is_known() {
@@ -239,20 +292,41 @@ pub(super) async fn exchange(
     }
     let mut sent = 0;
     loop {
-        let given = worker.share.slot.borrow_mut().take();
-        let turn = match given.filter(|slot| slot.is_of(host)) {
-            Some(slot) => Turn::Go(slot),
-            None => host.turn(engine).await,
+        let is_unsent = sent == 0 && Rc::ptr_eq(aim, &job.aim);
+        let given = worker.share.given.take().filter(|given| given.is_of(host));
+        let given = given.or_else(|| host.slot().map(Given::Slot));
+        let turn = match given.unwrap_or_else(|| Given::Place(host.line_up(engine))) {
+            Given::Slot(slot) => Turn::Go(slot, None),
+            Given::Place(place) => {
+                let since = place.since();
+                worker.share.line.replace(is_unsent.then(|| (Rc::clone(host), since)));
+                let turn = place.called().await;
+                drop(worker.share.line.take());
+                match turn {
+                    Turn::Go(slot, queued) => Turn::Go(slot, queued.map(|at| at.max(since))),
+                    turn => turn,
+                }
+            }
         };
         let slot = match turn {
-            Turn::Go(slot) => slot,
+            Turn::Go(slot, queued_since) => {
+                if let Some(since) = queued_since.filter(|_| is_unsent) {
+                    has_queued(engine, job, engine.elapsed().saturating_sub(since));
+                    if let Some(timeout) = engine.options.timeout
+                        && !worker.deadline.extend(job.taken.get().saturating_add(timeout))
+                    {
+                        return Err(none_free(engine, timeout));
+                    }
+                }
+                slot
+            }
             Turn::Failed(failure) => return Err(Failure::Shared(failure)),
             Turn::Http1(stream) => return Ok(Carried::ByHttp1(stream)),
         };
         engine.http2.join(worker);
         worker.endpoint.set(aim.endpoint);
         let head = aim.http2.get_or_init(|| Head::new(&aim.target, &engine.options));
-        let request = head.request(seq).map_err(Failure::Http2)?;
+        let request = head.request(job.seq).map_err(Failure::Http2)?;
         let keep = decoder.keep();
         decoder.begin(&aim.target.method);
         sent += 1;
@@ -276,19 +350,37 @@ pub(super) async fn exchange(
     }
 }
 
+/// A request that had been taken for a connection that was being opened has then waited so much more
+/// for others to end. That counts as if it had been taken only now.
+pub(super) fn has_queued(engine: &Engine, job: &Job, more: Duration) {
+    let (slip_before, queued_before) = (job.taken.get() - job.due, job.queued.get());
+    job.taken.set(job.taken.get() + more);
+    job.queued.set(queued_before + more);
+    let (slip, queued) = (slip_before + more, job.queued.get());
+    engine.count(|outcome| {
+        outcome.slip_max = outcome.slip_max.max(slip);
+        outcome.late += u64::from(slip_before <= LATE && slip > LATE);
+        outcome.waited += u64::from(queued_before.is_zero() && !queued.is_zero());
+        outcome.queued_max = outcome.queued_max.max(queued);
+    });
+}
+
 /// Opens a connection to the host before there is a request for it.
 pub(super) async fn warm_up(
     engine: &Engine,
     host: &Rc<Host>,
     worker: &Worker,
 ) -> Result<Carried, Failure> {
-    if host.is_known() && !engine.options.keep_alive {
-        // It would be closed again before it is of use.
+    if host.is_known() {
+        // It owns none, so it leaves room for the one that is opened here.
         engine.http2.join(worker);
-        return Ok(Carried::Here);
+        if !engine.options.keep_alive {
+            // It would be closed again before it is of use.
+            return Ok(Carried::Here);
+        }
     }
     match host.turn(engine).await {
-        Turn::Go(_) => {
+        Turn::Go(..) => {
             engine.http2.join(worker);
             Ok(Carried::Here)
         }

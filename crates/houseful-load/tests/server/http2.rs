@@ -249,8 +249,8 @@ async fn connection(
                         answer(request, respond, number, &notes, reply, &go_away, &close).await;
                     });
                 }
-                Some(Err(_)) => {}
-                None => return,
+                // After an error there may be no end to hear of.
+                Some(Err(_)) | None => return,
             },
             () = go_away.notified() => connection.graceful_shutdown(),
             () = close.notified() => return,

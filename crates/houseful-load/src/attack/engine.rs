@@ -14,7 +14,6 @@
 //! handed out by reference and used again, so that a request costs no allocation.
 
 use std::cell::{Cell, RefCell};
-use std::fmt::Write;
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
@@ -29,8 +28,8 @@ use super::client::response::Answer;
 use super::deadline::Deadlines;
 use super::dial::Dialer;
 use super::endpoint::Endpoints;
+use super::finished::{Finished, Spare};
 use super::http2::{self, Http2};
-use super::spare::{Finished, Spare};
 use super::supply::{Aim, Supply, Upcoming};
 use super::worker::{self, Worker};
 use super::{AttackError, CATCH_UP_MAX, Level, Options, Outcome, Targets};
@@ -538,54 +537,11 @@ impl Engine {
     /// Hands the main loop what became of `job`. The answer gets the buffers of an earlier one.
     pub(super) fn finish(&self, job: &Job, result: Result<&mut Answer, Failure>) {
         let now = self.elapsed();
-        let latency = now.saturating_sub(job.due);
-        let target = &job.aim.target;
-        let timestamp_ns = self.started_ns.get() + job.due.as_nanos() as i128;
+        if matches!(&result, Err(failure) if failure.cause() == Cause::Unsent) {
+            self.count(|outcome| outcome.unsent += 1);
+        }
         let mut finished = self.spare.take();
-        let Finished { record, memo } = &mut finished;
-        for (text, new) in [
-            (&mut record.attack, self.options.name.as_str()),
-            (&mut record.method, target.method.as_str()),
-            (&mut record.url, target.url.as_str()),
-            (&mut record.error, ""),
-        ] {
-            text.clear();
-            text.push_str(new);
-        }
-        record.seq = job.seq;
-        record.timestamp = Timestamp::from_nanosecond(timestamp_ns).unwrap_or(Timestamp::MAX);
-        record.latency = latency;
-        record.slip = Some(job.taken.get() - job.due);
-        record.queued = job.queued.get();
-        match result {
-            Ok(answer) => {
-                record.code = answer.code;
-                record.bytes_out = target.body.len() as u64;
-                record.bytes_in = answer.body_len;
-                std::mem::swap(&mut record.body, &mut answer.body);
-                std::mem::swap(&mut record.headers, &mut answer.headers);
-                std::mem::swap(memo, &mut answer.memo);
-                if !record.is_success() {
-                    write!(record.error, "{}", answer.code)
-                        .expect("writing to a String cannot fail");
-                    let reason = answer.reason.trim_end();
-                    if !reason.is_empty() {
-                        record.error.push(' ');
-                        record.error.push_str(reason);
-                    }
-                }
-            }
-            Err(failure) => {
-                record.code = 0;
-                (record.bytes_out, record.bytes_in) = (0, 0);
-                (record.body, record.headers) = (None, None);
-                memo.forget();
-                write!(record.error, "{failure}").expect("writing to a String cannot fail");
-                if failure.cause() == Cause::Unsent {
-                    self.count(|outcome| outcome.unsent += 1);
-                }
-            }
-        }
+        finished.fill(job, &self.options.name, self.started_ns.get(), now, result);
         let mut done = self.done.borrow_mut();
         done.push(finished);
         let len = done.len();

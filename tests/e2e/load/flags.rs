@@ -261,7 +261,7 @@ fn unix_socket_takes_every_connection() {
     let path = dir.path().join("socket");
     let server = Server::start_at(&path, |_| Reply::bytes(OK));
     write_targets(dir.path(), "GET http://no-such-host.invalid/a\n");
-    run(dir.path(), &["-rate=10", "-duration=500ms", "-unix-socket=socket"]);
+    run(dir.path(), &["-rate=10", "-duration=500ms", "-unix-socket=socket", "-max-connections=1"]);
     let seen = server.requests();
     assert_eq!((seen.len(), server.connections()), (5, 1));
     assert_eq!(

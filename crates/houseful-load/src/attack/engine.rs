@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use super::alarm::Alarm;
+use super::block::{Block, Blocked, Blocks};
 use super::busy::Busy;
 use super::client::Failure;
 use super::client::response::Answer;
@@ -137,15 +138,6 @@ pub(super) struct Job {
     pub(super) queued: Cell<Duration>,
 }
 
-/// What keeps a request that is due from being sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Block {
-    /// All connections are in use.
-    Connections,
-    /// The next target has not been read.
-    Targets,
-}
-
 pub(super) struct Engine {
     this: Weak<Engine>,
     supply: Supply,
@@ -161,8 +153,7 @@ pub(super) struct Engine {
     busy: Busy,
 
     draining: Cell<bool>,
-    /// What blocks sending, and since when.
-    block: Cell<Option<(Duration, Block)>>,
+    blocks: Blocks,
     in_flight: Cell<u64>,
     workers: Cell<usize>,
     deadlines: Deadlines,
@@ -203,7 +194,7 @@ impl Engine {
             started_ns: Cell::new(Timestamp::now().as_nanosecond()),
             busy: Busy::new(),
             draining: Cell::new(false),
-            block: Cell::new(None),
+            blocks: Blocks::new(),
             in_flight: Cell::new(0),
             workers: Cell::new(0),
             warming: Cell::new(0),
@@ -373,7 +364,7 @@ impl Engine {
         self.this.upgrade().expect("the engine is alive while it is used")
     }
 
-    /// Notes since when sending is blocked, and by what.
+    /// Notes whether sending is blocked, and by what.
     pub(super) fn note_block(&self) {
         let block = if self.is_full() {
             Some(Block::Connections)
@@ -382,10 +373,9 @@ impl Engine {
         } else {
             None
         };
-        let known = self.block.get().map(|(_, known)| known);
+        let known = self.blocks.now();
         if known != block {
-            self.count(|outcome| outcome.awaited_targets = self.awaited_targets());
-            self.block.set(block.map(|block| (self.elapsed(), block)));
+            self.blocks.set(block, self.elapsed());
             if known == Some(Block::Connections) {
                 // The main loop went to sleep without a thought of what is due next.
                 self.wake.notify_one();
@@ -393,30 +383,26 @@ impl Engine {
         }
     }
 
-    /// See [`Outcome::awaited_targets`].
-    fn awaited_targets(&self) -> Duration {
-        let so_far = self.outcome.get().awaited_targets;
-        match self.block.get() {
-            Some((since, Block::Targets)) => so_far + self.elapsed().saturating_sub(since),
-            _ => so_far,
+    /// For how long of the time from `due` to `now` sending was blocked. A generator that is at its own
+    /// limit does not get to its answers, so then it is not the connections' fault that they are in
+    /// use.
+    fn blocked(&self, due: Duration, now: Duration) -> Blocked {
+        let blocked = self.blocks.between(due, now);
+        if self.busy.is_at_limit() {
+            return Blocked { connections: Duration::ZERO, ..blocked };
         }
-    }
-
-    /// How much of the time from `due` to `now` sending was blocked, and by what. A generator that
-    /// is at its own limit does not get to its answers, so then it is not the connections' fault
-    /// that they are in use.
-    fn blocked(&self, due: Duration, now: Duration) -> (Duration, Option<Block>) {
-        match self.block.get() {
-            Some((_, Block::Connections)) if self.busy.is_at_limit() => (Duration::ZERO, None),
-            Some((since, block)) => (now.saturating_sub(due.max(since)), Some(block)),
-            None => (Duration::ZERO, None),
-        }
+        blocked
     }
 
     /// Whether the generator alone made a request so late that it is not sent any more: to catch
     /// up with a long pause at once is not the load that was asked for.
     fn is_too_late(&self, due: Duration, now: Duration) -> bool {
-        now.saturating_sub(due).saturating_sub(self.blocked(due, now).0) > CATCH_UP_MAX
+        let late = now.saturating_sub(due);
+        if late <= CATCH_UP_MAX {
+            return false;
+        }
+        let Blocked { connections, targets } = self.blocked(due, now);
+        late.saturating_sub(connections + targets) > CATCH_UP_MAX
     }
 
     /// The worker used last whose connection leads to `endpoint`, else a new one, else one whose
@@ -469,10 +455,8 @@ impl Engine {
         let Upcoming::Ready(aim) = self.upcoming() else {
             return None;
         };
-        let queued = match self.blocked(due, taken) {
-            (queued, Some(Block::Connections)) => queued,
-            _ => Duration::ZERO,
-        };
+        let queued = self.blocked(due, taken).connections;
+        self.blocks.forget(due);
         self.supply.advance();
         let seq = self.schedule.borrow().sent();
         self.schedule.borrow_mut().advance();
@@ -528,7 +512,7 @@ impl Engine {
             connections_opened: self.dialer.connections().opened(),
             connections_peak: self.dialer.connections().peak(),
             at_limit: self.busy.at_limit(),
-            awaited_targets: self.awaited_targets(),
+            awaited_targets: self.blocks.by(self.elapsed()).targets,
             elapsed: self.elapsed(),
             ..self.outcome.get()
         }

@@ -22,6 +22,7 @@
 //! hosts together.
 
 mod alarm;
+mod block;
 mod busy;
 mod client;
 mod deadline;

@@ -111,6 +111,7 @@ async fn work_on(engine: Rc<Engine>, worker: Rc<Worker>, mut tools: Tools, first
     while let Some(job) = next {
         let result = perform(&engine, &job, &worker, &mut tools).await;
         engine.finish(&job, result.map(|()| tools.decoder.answer()));
+        http2::has_ended(&engine);
         if engine.has_much_done() {
             tokio::task::yield_now().await;
         }
@@ -125,6 +126,7 @@ async fn work_on(engine: Rc<Engine>, worker: Rc<Worker>, mut tools: Tools, first
 /// Waits idle for the next job; `None` when the worker is of no use without a connection.
 async fn rest(engine: &Engine, worker: &Rc<Worker>, tools: &mut Tools) -> Option<Job> {
     match &mut tools.connection {
+        Some(_) if http2::wants_place(engine) => None,
         Some(open) => wait_for_job(engine, worker, open).await,
         None if http2::shares(worker) => Some(http2::wait_for_job(engine, worker).await),
         None => None,
@@ -270,9 +272,9 @@ async fn exchange(
     {
         // From now on it is worth a look before each request whether the connection is still open.
         engine.hangs_up.set(true);
-        // The server had closed the connection before it had the whole request, so it cannot have
-        // acted on it. Had it been sent, it might: then only what asks for no act is sent again.
-        may_resend = matches!(failure, Failure::Send(_)) || is_safe(&target.method);
+        // Of what it has seen nothing of, it cannot have acted on. Else it may have: then only what asks
+        // for no act is sent again.
+        may_resend = !connected.has_sent() || is_safe(&target.method);
     }
     if may_resend {
         engine.count(|outcome| outcome.resent += 1);

@@ -249,7 +249,7 @@ fn a_server_that_always_goes_away_is_not_asked_for_ever() {
     });
     let (records, outcome) = attack(targets(&format!("GET {url}/")), "10", 100, &h2c());
     assert_eq!(errors(&records), ["reset: the server ended the connection: ENHANCE_YOUR_CALM"]);
-    assert_eq!((outcome.connections_opened, outcome.resent), (5, 1));
+    assert_eq!((outcome.connections_opened, outcome.resent), (17, 1));
 }
 
 #[test]

@@ -59,6 +59,21 @@ fn requests_wait_when_no_more_may_be_opened_and_the_server_is_named() {
 }
 
 #[test]
+fn one_slow_server_of_two_is_named_though_the_other_has_streams() {
+    let (one, other) = (slow(Some(1)), Http2Server::start(Setup::default(), |_| Reply::status(200)));
+    let targets = targets(&format!("GET {}/\n\nGET {}/", one.url(), other.url()));
+    let options = Options { connections_max: number(2), ..h2c() };
+    let (records, outcome) = attack(targets, "60", 500, &options);
+    assert_eq!((errors(&records), one.seen().len(), other.seen().len()), (vec![""], 15, 15));
+    // The slow one takes ten a second.
+    assert!(!outcome.is_rate_held());
+    let mut metrics = Metrics::new();
+    records.iter().for_each(|record| metrics.add(record));
+    let sending = metrics.summary().sending.unwrap();
+    assert_eq!(sending.limit, Limit::Server, "{sending:?}");
+}
+
+#[test]
 fn what_waits_too_long_is_not_sent() {
     let server = slow(Some(1));
     let timeout = Some(Duration::from_millis(300));

@@ -150,6 +150,11 @@ impl Host {
         self.waiting.get() < (self.opening.get() + more).saturating_mul(self.streams.get())
     }
 
+    /// Whether anybody is in line.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.waiting.get() > 0
+    }
+
     /// Since when those in line wait for others to end; see [`Turn::Go`].
     pub(super) fn queued_since(&self) -> Option<Duration> {
         self.queued_since.get()

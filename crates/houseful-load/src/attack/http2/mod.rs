@@ -44,9 +44,10 @@ use super::worker::{Worker, none_free};
 use crate::metrics::LATE;
 use connection::Trouble;
 
-/// So often is a request sent again whose connection had gone before the server could take it up. A
-/// server that refuses it in so many words is asked once more.
-const RESENT_MAX: u32 = 4;
+/// So often is a request sent again whose connection had gone before the server could take it up: with
+/// many under way on a connection that carries few in all, some have to wait for many. A server that
+/// refuses it in so many words is asked once more.
+const RESENT_MAX: u32 = 16;
 
 /// How a request was, or is to be, carried.
 pub(super) enum Carried {
@@ -167,6 +168,12 @@ impl Http2 {
         }
     }
 
+    /// Whether requests of one host of several are in line.
+    fn is_waited_for(&self) -> bool {
+        let hosts = self.hosts.borrow();
+        hosts.len() > 1 && hosts.iter().flatten().any(|host| host.is_waited_for())
+    }
+
     /// All hosts but this one.
     fn others(&self, host: Option<&Host>) -> Vec<Rc<Host>> {
         let hosts = self.hosts.borrow();
@@ -274,7 +281,25 @@ pub(super) fn may_lend(engine: &Engine) -> bool {
 /// An idle worker that owns no connection, to open one over HTTP/1.1. If there is no room for that,
 /// it is made.
 pub(super) fn lend(engine: &Engine) -> Option<Rc<Worker>> {
-    if engine.http2.make_room(engine, None) { engine.http2.idle.borrow_mut().pop() } else { None }
+    if !engine.http2.make_room(engine, None) {
+        return None;
+    }
+    let worker = engine.http2.idle.borrow_mut().pop()?;
+    // So that the place is not given to another before it has opened its connection.
+    engine.http2.leave(&worker);
+    Some(worker)
+}
+
+/// Whether requests wait for a connection for which there is no place.
+pub(super) fn wants_place(engine: &Engine) -> bool {
+    engine.http2.is_waited_for() && !engine.has_place()
+}
+
+/// A request has ended, so its connection may have to make room for those that wait for another.
+pub(super) fn has_ended(engine: &Engine) {
+    if engine.http2.is_waited_for() {
+        engine.http2.has_room(engine, None);
+    }
 }
 
 /// Has a request answered, over HTTP/2 if that is what its server speaks. `aim` is that of the job, or

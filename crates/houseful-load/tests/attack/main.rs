@@ -1,21 +1,21 @@
 //! Attacks a small real server and looks at what the server saw.
 
+mod bodies;
 mod lazy;
 #[path = "../server/mod.rs"]
 mod server;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use houseful_load::attack::{self, AttackError, Options, Outcome, Stop};
 use houseful_load::metrics::{Limit, Metrics, Sending};
 use houseful_load::pacer::Pacer;
-use houseful_load::results::{Cause, Record};
+use houseful_load::results::Record;
 use houseful_load::targets::{self, Defaults, Target};
 use server::{Reply, Server};
 
@@ -346,70 +346,6 @@ fn long_bodies_pass_both_ways() {
     assert!(server.requests().iter().all(|request| request.body == long));
 }
 
-/// Accepts connections, and leaves each, numbered from 0, to `handle` on a thread of its own.
-fn raw_server(handle: impl Fn(usize, BufReader<TcpStream>) + Send + Sync + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let handle = Arc::new(handle);
-    thread::spawn(move || {
-        for (number, stream) in listener.incoming().enumerate() {
-            let handle = Arc::clone(&handle);
-            thread::spawn(move || handle(number, BufReader::new(stream.unwrap())));
-        }
-    });
-    url
-}
-
-fn read_head(reader: &mut impl BufRead) {
-    let head_ends = |line: std::io::Result<String>| line.unwrap().is_empty();
-    assert!(reader.lines().any(head_ends), "the client sends a whole head");
-}
-
-/// A target whose body does not fit into the socket's buffers.
-fn put_long_body(dir: &tempfile::TempDir, url: &str) -> Vec<Target> {
-    let body = dir.path().join("body");
-    std::fs::write(&body, vec![b'x'; LONG]).unwrap();
-    targets(&format!("PUT {url}/\n@{}\n", body.display()))
-}
-
-const LONG: usize = 20_000_000;
-
-#[test]
-fn sends_again_what_the_server_cannot_have_seen() {
-    let dir = tempfile::tempdir().unwrap();
-    let url = raw_server(|number, mut reader| {
-        read_head(&mut reader);
-        reader.read_exact(&mut vec![0; LONG]).unwrap();
-        reader.get_mut().write_all(OK.as_bytes()).unwrap();
-        if number == 0 {
-            // Closes while the body of the next request is on its way.
-            read_head(&mut reader);
-        } else {
-            thread::sleep(Duration::from_secs(60));
-        }
-    });
-    let (records, outcome) = attack(put_long_body(&dir, &url), pacer("2", 1_000), &at_most(1));
-    assert_eq!(errors(&records), BTreeMap::from([("", 2)]));
-    assert_eq!((outcome.requests, outcome.resent, outcome.connections_opened), (2, 1, 2));
-}
-
-#[test]
-fn takes_an_answer_that_comes_before_the_body_is_sent() {
-    let dir = tempfile::tempdir().unwrap();
-    let url = raw_server(|_, mut reader| {
-        read_head(&mut reader);
-        reader.get_mut().write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n").unwrap();
-        // Reads no more, and leaves the client time to see the answer.
-        thread::sleep(Duration::from_secs(60));
-    });
-    let options = Options { timeout: Some(Duration::from_secs(5)), ..Options::default() };
-    let (records, outcome) = attack(put_long_body(&dir, &url), pacer("10", 300), &options);
-    let codes: Vec<_> = records.iter().map(|record| (record.code, record.error.as_str())).collect();
-    assert_eq!(codes, [(413, "413 Too Large"); 3]);
-    // What is left of the request makes the connection useless.
-    assert_eq!(outcome.connections_opened, 3);
-}
-
 #[test]
 fn failures_are_records_grouped_by_their_cause() {
     let closed_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -432,21 +368,6 @@ fn failures_are_records_grouped_by_their_cause() {
         // What the server may have acted on is not sent again.
         assert_eq!((server.requests().len(), outcome.resent), (20, 0), "{error}");
     }
-}
-
-#[test]
-fn a_reset_connection_is_a_cause_of_its_own() {
-    let url = raw_server(|_, mut reader| {
-        // To close without having read everything resets the connection.
-        assert!(!reader.fill_buf().unwrap().is_empty());
-        thread::sleep(Duration::from_millis(50));
-    });
-    let dir = tempfile::tempdir().unwrap();
-    let (records, _) = attack(put_long_body(&dir, &url), pacer("10", 500), &Options::default());
-    for record in &records {
-        assert_eq!(record.cause(), Some(Cause::Reset), "{}", record.error);
-    }
-    assert_eq!(records.len(), 5);
 }
 
 #[test]

@@ -17,13 +17,21 @@ pub(in crate::attack) struct Connection {
     /// Bytes of an answer that are not decoded yet: the first `filled` of the buffer.
     buffer: Vec<u8>,
     filled: usize,
+    /// How many bytes had been written before the last request.
+    written_before: u64,
     /// How many requests it has carried to the end, up to two: then it is known to be kept open.
     carried: u8,
 }
 
 impl Connection {
     pub(in crate::attack) fn new(stream: Stream) -> Connection {
-        Connection { stream, buffer: vec![0; BUFFER_LEN_FIRST], filled: 0, carried: 0 }
+        Connection {
+            stream,
+            buffer: vec![0; BUFFER_LEN_FIRST],
+            filled: 0,
+            written_before: 0,
+            carried: 0,
+        }
     }
 
     /// Whether the server has closed the connection, or sent what nobody asked for (a 408, say):
@@ -52,86 +60,118 @@ impl Connection {
         }
     }
 
-    /// Sends the parts of a request and decodes the answer into `decoder`.
+    /// Sends the parts of a request and decodes the answer into `decoder`, at the same time if the
+    /// answer begins early. To go on sending to a server that has answered could block for ever, so what
+    /// is left of the request then is not sent.
     ///
     /// `Ok(true)` if nothing of the request or the answer is left on the connection, so that it
     /// can carry another request as far as our side is concerned.
     pub(in crate::attack) async fn exchange(
         &mut self,
-        parts: [&[u8]; 2],
+        mut parts: [&[u8]; 2],
         decoder: &mut Decoder,
     ) -> Result<bool, Failure> {
-        let mut sent_all = true;
-        for part in parts {
-            sent_all = sent_all && self.send(part).await?;
-        }
+        self.written_before = self.stream.written();
         loop {
-            let used = decoder.feed(&self.buffer[..self.filled]).map_err(Failure::Answer)?;
-            self.buffer.copy_within(used..self.filled, 0);
-            self.filled -= used;
-            if decoder.is_done() {
-                self.carried = (self.carried + 1).min(2);
-                return Ok(sent_all && self.filled == 0);
+            match self.send(&mut parts) {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(error) => return self.explain(error, decoder),
             }
-            if self.receive().await? == 0 {
-                decoder.close().map_err(Failure::Answer)?;
-                return Ok(false);
+            let either = Interest::READABLE | Interest::WRITABLE;
+            let ready = self.stream.ready(either).await.map_err(Failure::Send)?;
+            if !ready.is_readable() {
+                continue;
             }
-        }
-    }
-
-    /// Sends `bytes`; `false` if the server began to answer before it had them all, as it does
-    /// with a 413. To go on sending could block for ever.
-    async fn send(&mut self, mut bytes: &[u8]) -> Result<bool, Failure> {
-        while !bytes.is_empty() || self.stream.is_pending() {
-            let sent = if bytes.is_empty() {
-                self.stream.try_flush().map(|()| 0)
-            } else {
-                self.stream.try_write(bytes)
-            };
-            match sent {
-                Ok(sent) => bytes = &bytes[sent..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let ready = self
-                        .stream
-                        .ready(Interest::READABLE | Interest::WRITABLE)
-                        .await
-                        .map_err(Failure::Send)?;
-                    if ready.is_readable() && self.receive_now()? {
+            self.make_room();
+            match self.stream.try_read(&mut self.buffer[self.filled..]) {
+                // It will say nothing more, whatever it is sent.
+                Ok(0) => {
+                    decoder.close().map_err(Failure::Answer)?;
+                    return Ok(false);
+                }
+                Ok(received) => {
+                    self.decode(received, decoder)?;
+                    if decoder.is_done() {
                         return Ok(false);
                     }
                 }
-                // It may have answered and closed; then its answer is the better explanation.
-                Err(error) => {
-                    return if self.receive_now()? { Ok(false) } else { Err(Failure::Send(error)) };
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(Failure::Read(error)),
+            }
+        }
+        while !decoder.is_done() {
+            self.make_room();
+            let received = self.stream.read(&mut self.buffer[self.filled..]).await;
+            let received = received.map_err(Failure::Read)?;
+            if received == 0 {
+                decoder.close().map_err(Failure::Answer)?;
+                return Ok(false);
+            }
+            self.decode(received, decoder)?;
+        }
+        self.carried = (self.carried + 1).min(2);
+        Ok(self.filled == 0)
+    }
+
+    /// Whether the server can have seen anything of the last request.
+    pub(in crate::attack) fn has_sent(&self) -> bool {
+        self.stream.written() > self.written_before
+    }
+
+    /// Sends of `parts` what the connection takes, and leaves the rest there; whether that was all.
+    fn send(&mut self, parts: &mut [&[u8]; 2]) -> io::Result<bool> {
+        for part in parts {
+            while !part.is_empty() {
+                match self.stream.try_write(part) {
+                    Ok(sent) => *part = &part[sent..],
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                    Err(error) => return Err(error),
                 }
             }
         }
-        Ok(true)
-    }
-
-    /// Takes what is there; whether anything was.
-    fn receive_now(&mut self) -> Result<bool, Failure> {
-        match self.stream.try_read(&mut self.buffer[self.filled..]) {
-            Ok(received) => {
-                self.filled += received;
-                Ok(received > 0)
-            }
-            // What matters now is that sending failed.
-            Err(_) => Ok(false),
+        match self.stream.try_flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            flushed => flushed.map(|()| true),
         }
     }
 
-    /// Waits for bytes and returns how many came; 0 at the end.
-    async fn receive(&mut self) -> Result<usize, Failure> {
+    /// A request could not be sent. The server may have answered and closed; then its answer is the
+    /// better explanation.
+    fn explain(&mut self, error: io::Error, decoder: &mut Decoder) -> Result<bool, Failure> {
+        // The event loop need not have seen yet what has come.
+        loop {
+            self.make_room();
+            match self.stream.try_read_directly(&mut self.buffer[self.filled..]) {
+                Ok(received @ 1..) => self.decode(received, decoder)?,
+                _ => break,
+            }
+            if decoder.is_done() {
+                return Ok(false);
+            }
+        }
+        if !decoder.has_begun() {
+            return Err(Failure::Send(error));
+        }
+        decoder.close().map_err(Failure::Answer)?;
+        Ok(false)
+    }
+
+    /// Sees that there is room for another byte.
+    fn make_room(&mut self) {
         if self.filled == self.buffer.len() {
             // The decoder needs it in one piece and gives up at HEAD_LEN_MAX, so this ends.
             self.buffer.resize((self.buffer.len() * 2).min(HEAD_LEN_MAX * 2), 0);
         }
-        let received = self.stream.read(&mut self.buffer[self.filled..]).await;
-        let received = received.map_err(Failure::Read)?;
+    }
+
+    /// Decodes what there is, `received` bytes more than before.
+    fn decode(&mut self, received: usize, decoder: &mut Decoder) -> Result<(), Failure> {
         self.filled += received;
-        Ok(received)
+        let used = decoder.feed(&self.buffer[..self.filled]).map_err(Failure::Answer)?;
+        self.buffer.copy_within(used..self.filled, 0);
+        self.filled -= used;
+        Ok(())
     }
 }
 

@@ -63,6 +63,7 @@ impl Failure {
             Failure::Tls { .. } => Cause::Tls,
             Failure::Redirects(_) | Failure::Nowhere(_) => Cause::Redirect,
             Failure::Send(source) | Failure::Read(source) if is_timeout(source) => Cause::Timeout,
+            Failure::Send(source) | Failure::Read(source) if is_tls(source) => Cause::Tls,
             Failure::Send(_) | Failure::Read(_) => Cause::Reset,
             Failure::Answer(Fault::Missing | Fault::Cut) => Cause::ClosedEarly,
             Failure::Answer(_) => Cause::Protocol,
@@ -126,6 +127,12 @@ impl fmt::Display for Failure {
 
 fn is_timeout(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut
+}
+
+/// Whether the server, or we, found fault with TLS after all had been agreed on: with a client's
+/// certificate that did not come, say (RFC 8446, 4.4.2.4).
+fn is_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|source| source.is::<rustls::Error>())
 }
 
 /// `connection refused` where there is a word for it, else what the system says.

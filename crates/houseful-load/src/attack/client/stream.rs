@@ -105,12 +105,13 @@ impl Write for Now<'_> {
 pub(in crate::attack) struct Stream {
     socket: Socket,
     tls: Option<Box<ClientConnection>>,
+    written: u64,
     _counted: Option<Counted>,
 }
 
 impl Stream {
     pub(in crate::attack) fn plain(socket: Socket) -> Stream {
-        Stream { socket, tls: None, _counted: None }
+        Stream { socket, tls: None, written: 0, _counted: None }
     }
 
     /// The same, counted as long as it is open.
@@ -156,7 +157,7 @@ impl Stream {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Stream { socket, tls: Some(Box::new(session)), _counted: None })
+        Ok(Stream { socket, tls: Some(Box::new(session)), written: 0, _counted: None })
     }
 
     /// Reads what is there; 0 at the end.
@@ -176,10 +177,12 @@ impl Stream {
         self.try_read(to)
     }
 
-    /// Writes what can be taken; some of that may still be [`Stream::is_pending`].
+    /// Takes what it can; some of that may be left for [`Stream::try_flush`] to write.
     pub(in crate::attack) fn try_write(&mut self, from: &[u8]) -> io::Result<usize> {
         if self.tls.is_none() {
-            return self.socket.try_write(from);
+            let written = self.socket.try_write(from)?;
+            self.written += written as u64;
+            return Ok(written);
         }
         self.try_flush()?;
         let Some(session) = &mut self.tls else { return Ok(0) };
@@ -190,17 +193,17 @@ impl Stream {
         }
     }
 
-    /// Whether something taken has not been written.
-    pub(in crate::attack) fn is_pending(&self) -> bool {
-        self.tls.as_ref().is_some_and(|session| session.wants_write())
+    /// How many bytes the system has taken, those of a handshake aside.
+    pub(in crate::attack) fn written(&self) -> u64 {
+        self.written
     }
 
     /// Writes what is pending.
     pub(in crate::attack) fn try_flush(&mut self) -> io::Result<()> {
-        let Stream { socket, tls, .. } = self;
+        let Stream { socket, tls, written, .. } = self;
         if let Some(session) = tls {
             while session.wants_write() {
-                session.write_tls(&mut Now(socket))?;
+                *written += session.write_tls(&mut Now(socket))? as u64;
             }
         }
         Ok(())

@@ -303,6 +303,7 @@ fn failure(error: &h2::Error, end: Option<End>, has_begun: bool) -> Failure {
         return match end {
             Some(End::Closed) if has_begun => Failure::Answer(response::Fault::Cut),
             Some(End::Closed) => Failure::Answer(response::Fault::Missing),
+            Some(End::Tls(error)) => Failure::Read(io::Error::other(error)),
             Some(End::Write(kind)) => Failure::Send(kind.into()),
             Some(End::Read(kind)) => Failure::Read(kind.into()),
             None => {

@@ -18,9 +18,11 @@ const SETTINGS: u8 = 4;
 const SAID_CHARS_MAX: usize = 60;
 
 /// How a connection ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum End {
     Closed,
+    /// One side found fault with TLS.
+    Tls(rustls::Error),
     Read(io::ErrorKind),
     Write(io::ErrorKind),
 }
@@ -30,7 +32,7 @@ pub(super) enum End {
 pub(super) struct Told {
     written: Cell<u64>,
     /// And how much had been written before.
-    end: Cell<Option<(End, u64)>>,
+    end: RefCell<Option<(End, u64)>>,
     /// The first line of what is not HTTP/2.
     said: RefCell<Option<String>>,
 }
@@ -38,11 +40,11 @@ pub(super) struct Told {
 impl Told {
     /// How many bytes were written before the connection ended.
     pub(super) fn written(&self) -> u64 {
-        self.end.get().map_or(self.written.get(), |(_, written)| written)
+        self.end.borrow().as_ref().map_or(self.written.get(), |(_, written)| *written)
     }
 
     pub(super) fn end(&self) -> Option<End> {
-        self.end.get().map(|(end, _)| end)
+        self.end.borrow().as_ref().map(|(end, _)| end.clone())
     }
 
     pub(super) fn said(&self) -> Option<String> {
@@ -50,9 +52,7 @@ impl Told {
     }
 
     fn note(&self, end: End) {
-        if self.end.get().is_none() {
-            self.end.set(Some((end, self.written.get())));
-        }
+        self.end.borrow_mut().get_or_insert((end, self.written.get()));
     }
 }
 
@@ -115,7 +115,10 @@ impl AsyncRead for Io {
                     ready!(io.stream.poll_read_ready(cx))?;
                 }
                 Err(error) => {
-                    io.told.note(End::Read(error.kind()));
+                    let tls = error.get_ref().and_then(|source| source.downcast_ref());
+                    io.told.note(tls.map_or(End::Read(error.kind()), |tls: &rustls::Error| {
+                        End::Tls(tls.clone())
+                    }));
                     return Poll::Ready(Err(error));
                 }
             }

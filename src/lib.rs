@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod config;
+mod descriptors;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::descriptors::{self, Limit};
 
 /// Connections that the kernel keeps until we accept them.
 const BACKLOG: u32 = 4_096;
@@ -56,16 +57,10 @@ pub(crate) fn listen(socket: TcpSocket) -> anyhow::Result<TcpListener> {
 ///
 /// The usual soft limit of 1,024 is what stopped the predecessor at ten houses.
 pub(crate) fn raise_connection_limit(listeners: usize) -> usize {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    let current = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(error) => {
-            tracing::warn!(%error, "cannot raise the limit on open files");
-            limit.current
-        }
-    };
-    let descriptors = current.unwrap_or(u64::MAX);
+    let Limit { descriptors, error } = descriptors::raise_limit();
+    if let Some(error) = error {
+        tracing::warn!(%error, "cannot raise the limit on open files");
+    }
     let reserved = DESCRIPTORS_RESERVED.saturating_add(listeners as u64);
     let fit = usize::try_from(descriptors.saturating_sub(reserved)).unwrap_or(usize::MAX);
     fit.clamp(1, CONNECTIONS_MAX)

@@ -51,7 +51,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         );
     }
     // From here on an interrupt does not end us: the collector would be left behind.
-    let stop = stop_on_interrupt(|| ())?;
+    let stop = stop_on_interrupt(|_| ())?;
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     let store = directory.path().join("houseful.db");
     let collector = Collector::start(&store)?;

@@ -19,7 +19,7 @@ use super::outflow::Outflow;
 use super::results::open_output;
 use super::{Live, say_waits, stop_on_interrupt};
 use crate::cli::AttackArgs;
-use crate::say;
+use crate::{descriptors, say};
 
 /// Checks the flags, reads the targets, sends them.
 pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
@@ -56,11 +56,19 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
         let stop = stop.clone();
         move || stop.abandon()
     });
+    // Where it cannot be, what needs more says so.
+    descriptors::raise_limit();
     let mut slips = Slips::new();
     let mut failed = None;
+    let (mut is_answered, mut error) = (false, String::new());
     let (planned, is_paced) = (pacer.requests_total(), *pacer.rate() != Rate::AsFastAsPossible);
     let outcome = attack::run(targets, pacer, &options, &stop, |record| {
         live.hit(record);
+        if record.code != 0 {
+            is_answered = true;
+        } else if !is_answered {
+            error.clone_from(&record.error);
+        }
         slips.add(record);
         if failed.is_none()
             && let Err(error) = out.write(record)
@@ -83,6 +91,15 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
     if outcome.abandoned > 0 {
         say(format_args!("{} requests were given up without a result", outcome.abandoned));
     }
+    if outcome.resent > 0 {
+        say(format_args!(
+            "{} requests were sent again on another connection: the server had closed theirs",
+            outcome.resent
+        ));
+    }
+    if !is_answered && !error.is_empty() {
+        say(format_args!("no request had an answer: {error}"));
+    }
     if !is_paced {
         say(format_args!("{}", fastest(&outcome)));
         return Ok(ExitCode::SUCCESS);
@@ -90,29 +107,40 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
     if outcome.is_rate_held() {
         return Ok(ExitCode::SUCCESS);
     }
+    let Outcome { requests, unsent, late, .. } = outcome;
+    let not_sent = if unsent > 0 { format!("{unsent} were not sent, and ") } else { String::new() };
     say(format_args!(
-        "the rate was not held: of {} requests {} were not sent, and {} left or were given up more than {} late",
-        outcome.requests,
-        outcome.unsent,
-        outcome.late,
+        "the rate was not held: of {requests} requests {not_sent}{late} left or were given up more than {} late",
         Go(LATE)
     ));
-    if let Some(sending) = slips.sending() {
-        say(format_args!("limit: {}", sending.verdict()));
+    match awaits_targets(&outcome) {
+        Some(targets) => say(format_args!("{targets}, however fast the server is")),
+        None => {
+            if let Some(sending) = slips.sending() {
+                say(format_args!("limit: {}", sending.verdict()));
+            }
+        }
     }
     Ok(ExitCode::FAILURE)
 }
 
-/// Who was the limit of an attack as fast as possible.
-fn fastest(outcome: &Outcome) -> String {
-    let Outcome { at_limit, awaited_targets, elapsed, connections_peak, requests_peak, .. } =
-        *outcome;
-    if awaited_targets > elapsed / 2 {
+/// Whether it was the source of the targets that kept an attack from its rate.
+fn awaits_targets(outcome: &Outcome) -> Option<String> {
+    let Outcome { awaited_targets, elapsed, .. } = *outcome;
+    (awaited_targets > elapsed / 2).then(|| {
         format!(
-            "limit: targets: for {} of {} the next one was still to be read, so the server may do more",
+            "limit: targets: for {} of {} the next one was still to be read",
             Go(rounded(awaited_targets)),
             Go(rounded(elapsed))
         )
+    })
+}
+
+/// Who was the limit of an attack as fast as possible.
+fn fastest(outcome: &Outcome) -> String {
+    let Outcome { at_limit, elapsed, connections_peak, requests_peak, .. } = *outcome;
+    if let Some(targets) = awaits_targets(outcome) {
+        format!("{targets}, so the server may do more")
     } else if at_limit > elapsed / 2 {
         "limit: generator: its thread had no rest, so the server may do more".to_owned()
     } else if requests_peak == connections_peak {

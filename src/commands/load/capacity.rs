@@ -20,7 +20,7 @@ use houseful_load::targets::{self, Defaults, Format, Header};
 use super::generate::parse_duration;
 use super::{Live, say_waits, stop_on_interrupt};
 use crate::cli::CapacityArgs;
-use crate::{say, was_read};
+use crate::{descriptors, say, was_read};
 
 /// What `--from` and `--to` are if nobody says, for houses and for requests a second.
 const HOUSES: (u64, u64) = (1, 1_000);
@@ -32,6 +32,8 @@ const PAUSE_LOOK: Duration = Duration::from_millis(20);
 /// Makes step after step until the answer is known, and prints all.
 pub(crate) fn run(args: &CapacityArgs) -> anyhow::Result<ExitCode> {
     let mut tester = Tester::new(args)?;
+    // Where it cannot be, what needs more says so.
+    descriptors::raise_limit();
     let search = tester.search;
     tester.print(format_args!("{}", tester.intent()))?;
     tester.print(format_args!("\n{}", header(tester.steps.unit())))?;

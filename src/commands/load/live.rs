@@ -15,7 +15,8 @@ use houseful_load::pacer::Pacer;
 use houseful_load::results::Record;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{interrupt, say};
+use crate::interrupt::{self, Interrupt};
+use crate::say;
 
 /// How often the view changes on a terminal, and elsewhere a line is printed.
 const REDRAW: Duration = Duration::from_millis(500);
@@ -186,30 +187,38 @@ fn short(duration: Duration) -> Duration {
     Duration::from_nanos(ns.saturating_add(unit / 2) / unit * unit)
 }
 
-/// A first interrupt sends nothing more, calls this, and waits for what is under way; a second gives
-/// that up.
-pub(crate) fn stop_on_interrupt(first: impl Fn() + Send + 'static) -> anyhow::Result<Stop> {
+/// A first interrupt sends nothing more and waits for what is under way; a second gives that up. `on` is
+/// called for each before.
+pub(crate) fn stop_on_interrupt(
+    mut on: impl FnMut(Interrupt) + Send + 'static,
+) -> anyhow::Result<Stop> {
     let stop = Stop::new();
     let interrupted = stop.clone();
-    interrupt::on_each(move |interrupt| match interrupt.nth {
-        1 => {
-            first();
-            interrupted.drain();
+    interrupt::on_each(move |interrupt| {
+        on(interrupt);
+        match interrupt.nth {
+            1 => interrupted.drain(),
+            _ => interrupted.abandon(),
         }
-        _ => interrupted.abandon(),
     })?;
     Ok(stop)
 }
 
-/// Says what an interrupt waits for, for it may look as if it hung.
-pub(crate) fn say_waits(timeout: Option<Duration>) -> impl Fn() + Send + 'static {
-    move || {
-        // The bar is on this line, and comes again below.
-        let clear = if std::io::stderr().is_terminal() { "\r\x1b[2K" } else { "" };
-        let most = timeout.map(|timeout| format!("at most {} ", Go(timeout))).unwrap_or_default();
-        say(format_args!(
-            "{clear}waiting {most}for what is under way; interrupt again to give it up"
-        ));
+/// Says what an interrupt waits for, for it may look as if it hung. A third ends the process at once,
+/// even if it hangs where nobody reads its results.
+pub(crate) fn say_waits(timeout: Option<Duration>) -> impl FnMut(Interrupt) + Send + 'static {
+    move |interrupt| match interrupt.nth {
+        1 => {
+            // The bar is on this line, and comes again below.
+            let clear = if std::io::stderr().is_terminal() { "\r\x1b[2K" } else { "" };
+            let most =
+                timeout.map(|timeout| format!("at most {} ", Go(timeout))).unwrap_or_default();
+            say(format_args!(
+                "{clear}waiting {most}for what is under way; interrupt again to give it up"
+            ));
+        }
+        2 => {}
+        _ => interrupt.end(),
     }
 }
 

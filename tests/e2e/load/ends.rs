@@ -1,6 +1,8 @@
 //! How an attack ends, and what it says meanwhile.
 
-use std::io::{BufRead, BufReader, Read};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
@@ -195,6 +197,111 @@ fn an_interrupt_ends_an_attack_that_has_not_begun() {
         }
     };
     assert!(matches!(status.code(), Some(0) | None), "{status}");
+}
+
+#[test]
+fn a_third_interrupt_ends_an_attack_whose_results_nobody_reads() {
+    let dir = temp_dir();
+    let body = "x".repeat(4_000);
+    let server = Server::start(move |_| {
+        Reply::bytes(&format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+    });
+    write_targets(dir.path(), &format!("GET {}/\n", server.url()));
+    let mut attack = program()
+        .args(["load", "attack", "-targets=targets.txt", "-rate=1000", "-duration=60s"])
+        .arg("-max-body=4KB")
+        .current_dir(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // More than a pipe holds, and the attack's thread waits for somebody to read.
+    wait_until(PATIENCE, "the pipe is full", || {
+        let before = server.requests().len();
+        std::thread::sleep(Duration::from_millis(300));
+        before > 20 && server.requests().len() == before
+    });
+    let pid = attack.id().to_string();
+    for nth in 1..=3 {
+        assert!(attack.try_wait().unwrap().is_none(), "interrupt {nth} is needed");
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(attack.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn targets_that_come_slowly_are_named_as_the_limit() {
+    let dir = temp_dir();
+    let server = Server::start(|_| Reply::bytes(OK));
+    let mut attack = attack(dir.path(), &["-targets=-", "-lazy", "-rate=100", "-duration=300ms"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut source = attack.stdin.take().unwrap();
+    for _ in 0..10 {
+        writeln!(source, "GET {}/\n", server.url()).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    drop(source);
+    let output = attack.wait_with_output().unwrap();
+    let said = stderr(&output);
+    assert_eq!((output.status.code(), server.requests().len()), (Some(1), 10), "{said}");
+    assert!(said.contains("limit: targets: for ") && !said.contains("generator"), "{said}");
+}
+
+#[test]
+fn what_was_sent_again_and_that_nobody_answers_is_said() {
+    let dir = temp_dir();
+    // Each second request on a connection is read and not answered.
+    let used = Mutex::new(BTreeMap::<usize, usize>::new());
+    let server = Server::start(move |request| {
+        let mut used = used.lock().unwrap();
+        let times = used.entry(request.connection).or_default();
+        *times += 1;
+        if *times == 2 { Reply::last("") } else { Reply::bytes(OK) }
+    });
+    write_targets(dir.path(), &format!("GET {}/\n", server.url()));
+    let paced = ["-rate=20", "-duration=200ms", "-max-workers=1"];
+    let output = attack(dir.path(), &paced).output().unwrap();
+    let again = server.requests().len() - results(dir.path()).len();
+    let said = "requests were sent again on another connection: the server had closed theirs\n";
+    assert_eq!(stderr(&output), format!("{again} {said}"));
+    assert!(again > 0);
+
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    write_targets(dir.path(), &format!("GET http://{nobody}/\n"));
+    let output = attack(dir.path(), &paced).output().unwrap();
+    let why = format!("connect: cannot connect to `{nobody}`: connection refused");
+    assert_eq!(stderr(&output), format!("no request had an answer: {why}\n"));
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn connections_that_the_system_does_not_allow_are_no_fault_of_the_servers() {
+    let dir = temp_dir();
+    let server = Server::start(|_| {
+        std::thread::sleep(Duration::from_millis(500));
+        Reply::bytes(OK)
+    });
+    write_targets(dir.path(), &format!("GET {}/\n", server.url()));
+    // What it may have open is lowered for good.
+    let script = "ulimit -n 40; exec \"$0\" load attack -targets=targets.txt -rate=200 -duration=500ms -output=results.gob";
+    let houseful = env!("CARGO_BIN_EXE_houseful");
+    let run = Command::new("sh").args(["-c", script, houseful]).current_dir(dir.path()).output();
+    let run = run.unwrap();
+    let said = stderr(&run);
+    assert_eq!(run.status.code(), Some(1), "{said}");
+    assert!(said.contains("were not sent") && said.contains("limit: generator"), "{said}");
+    let results = results(dir.path());
+    let unsent: Vec<_> = results.iter().filter(|one| one["code"] == 0).collect();
+    assert!(unsent.len() > 20, "{}", unsent.len());
+    for one in unsent {
+        let error = one["error"].as_str().unwrap();
+        assert!(error.starts_with("unsent: cannot connect to"), "{error}");
+        assert!(error.contains("open files"), "{error}");
+    }
 }
 
 #[test]

@@ -99,6 +99,25 @@ fn hosts_of_both_kinds_share_the_bound_on_connections() {
 }
 
 #[test]
+fn a_bound_on_connections_holds_while_hosts_of_both_kinds_want_more() {
+    let dir = temp_dir();
+    let one = in_clear(Setup::default(), 20);
+    let two = server_with(config(false, &["http/1.1"]));
+    // All workers have a stream of the first when the second is to tell what it speaks.
+    let targets = format!("GET {}/\n\n", one.url()).repeat(10)
+        + &format!("GET https://{}/\n\n", two.authority()).repeat(10);
+    write_targets(dir.path(), &targets);
+    for bound in ["1", "2"] {
+        let bounded = ["-max-workers=9", "-max-connections", bound, "-timeout=20s"];
+        let flags = [&["-h2c", "-insecure", "-rate=0", "-duration=500ms"], &bounded[..]].concat();
+        let said = super::stderr(&attack(dir.path(), &flags).output().unwrap());
+        let (_, most) = said.split_once("connections at most ").unwrap_or_else(|| panic!("{said}"));
+        assert_eq!(most.split(',').next(), Some(bound), "{said}");
+        assert_eq!(errors(dir.path()), [""]);
+    }
+}
+
+#[test]
 fn a_collector_does_not_speak_it_in_clear_text_and_the_results_say_so() {
     let dir = temp_dir();
     let houseful = houseful::Setup::new(dir.path()).start();

@@ -119,6 +119,9 @@ fn a_server_that_asks_who_we_are_is_told() {
 
     let errors = errors(dir.path(), &server, &[&roots]);
     assert!(errors.iter().all(|error| !error.is_empty()), "{errors:?}");
+    // In TLS 1.3 it says so when all has been agreed on, as far as we are concerned.
+    let why = "tls: cannot read the answer: received fatal alert: CertificateRequired";
+    assert!(errors.iter().any(|error| error == why), "{errors:?}");
     assert_eq!(server.requests().len(), 20);
 }
 

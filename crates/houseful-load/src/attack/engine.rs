@@ -58,13 +58,9 @@ pub(super) async fn run(
     let endpoints = Endpoints::new(&options.connect_to);
     let dialer = Dialer::new(&options);
     let supply = Supply::new(targets, &endpoints);
-    // What is known already should not cost the first requests their time.
-    for endpoint in endpoints.known() {
-        if endpoint.is_https() {
-            dialer.tls()?;
-        }
-        let looked_up = dialer.look_up(&endpoint).await;
-        looked_up.map_err(|failure| AttackError::Resolve(failure.to_string()))?;
+    tokio::select! {
+        found = look_up(&endpoints, &dialer) => found?,
+        () = told(&mut level) => {}
     }
     let engine = Rc::new_cyclic(|this| {
         Engine::new(Weak::clone(this), supply, endpoints, dialer, pacer, options)
@@ -116,6 +112,18 @@ pub(super) async fn run(
             changed = level.changed(), if may_rise => may_rise = changed.is_ok(),
         }
     }
+}
+
+/// Finds what is known already, which should not cost the first requests their time.
+async fn look_up(endpoints: &Endpoints, dialer: &Dialer) -> Result<(), AttackError> {
+    for endpoint in endpoints.known() {
+        if endpoint.is_https() {
+            dialer.tls()?;
+        }
+        let looked_up = dialer.look_up(&endpoint).await;
+        looked_up.map_err(|failure| AttackError::Resolve(failure.to_string()))?;
+    }
+    Ok(())
 }
 
 /// Waits until the attack is to end early; for ever, if nobody is left to say so.

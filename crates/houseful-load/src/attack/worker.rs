@@ -140,6 +140,10 @@ async fn perform(
     worker: &Worker,
     tools: &mut Tools,
 ) -> Result<(), Failure> {
+    if http2::shares(worker) {
+        // One that it had made room for another.
+        tools.connection = None;
+    }
     let Some(timeout) = engine.options.timeout else {
         return answer(engine, job, worker, tools).await;
     };
@@ -341,9 +345,15 @@ async fn wait_for_job(
         tokio::select! {
             biased;
             () = worker.wake.notified() => {
-                // A wake-up without a job is left over from a job that was taken without it.
                 if let Some(job) = worker.job.take() {
                     return Some(job);
+                }
+                // Left over from a job that was taken without it, or the request it was chosen for
+                // has gone.
+                let mut idle = engine.idle.borrow_mut();
+                if !idle.iter().any(|other| Rc::ptr_eq(other, worker)) {
+                    engine.http2.leave(worker);
+                    idle.push(Rc::clone(worker));
                 }
             }
             () = connection.stirred() => {

@@ -60,7 +60,8 @@ fn requests_wait_when_no_more_may_be_opened_and_the_server_is_named() {
 
 #[test]
 fn one_slow_server_of_two_is_named_though_the_other_has_streams() {
-    let (one, other) = (slow(Some(1)), Http2Server::start(Setup::default(), |_| Reply::status(200)));
+    let (one, other) =
+        (slow(Some(1)), Http2Server::start(Setup::default(), |_| Reply::status(200)));
     let targets = targets(&format!("GET {}/\n\nGET {}/", one.url(), other.url()));
     let options = Options { connections_max: number(2), ..h2c() };
     let (records, outcome) = attack(targets, "60", 500, &options);

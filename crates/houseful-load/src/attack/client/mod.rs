@@ -59,6 +59,7 @@ impl Failure {
         match self {
             Failure::Resolve { .. } => Cause::Dns,
             Failure::Connect { source, .. } if is_timeout(source) => Cause::Timeout,
+            Failure::Connect { source, .. } if is_ours(source) => Cause::Unsent,
             Failure::Connect { .. } => Cause::Connect,
             Failure::Tls { .. } => Cause::Tls,
             Failure::Redirects(_) | Failure::Nowhere(_) => Cause::Redirect,
@@ -133,6 +134,12 @@ fn is_timeout(error: &io::Error) -> bool {
 /// certificate that did not come, say (RFC 8446, 4.4.2.4).
 fn is_tls(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|source| source.is::<rustls::Error>())
+}
+
+/// Whether the system lets us have no other connection (EMFILE, ENFILE): no server was asked.
+fn is_ours(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// `connection refused` where there is a word for it, else what the system says.

@@ -314,6 +314,9 @@ pub(super) async fn exchange(
 ) -> Result<Carried, Failure> {
     if host.is_known() {
         engine.http2.join(worker);
+    } else {
+        // Until it has told what it speaks, who asks counts as the owner of what is opened.
+        engine.http2.leave(worker);
     }
     let mut sent = 0;
     loop {
@@ -425,9 +428,14 @@ pub(super) async fn wait_for_job(engine: &Engine, worker: &Rc<Worker>) -> Job {
     engine.note_block();
     loop {
         worker.given().await;
-        // A wake-up without a job is left over from a job that was taken without it.
         if let Some(job) = worker.take_job() {
             return job;
+        }
+        // Left over from a job that was taken without it, or the request it was chosen for has gone.
+        let mut idle = engine.http2.idle.borrow_mut();
+        if !idle.iter().any(|other| Rc::ptr_eq(other, worker)) {
+            engine.http2.join(worker);
+            idle.push(Rc::clone(worker));
         }
     }
 }

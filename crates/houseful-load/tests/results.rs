@@ -158,12 +158,13 @@ fn a_stream_that_was_cut_off_says_where_and_gives_what_came_before() {
 }
 
 /// `tests/fixtures/vegeta/README.md` has the commands that wrote them.
+fn fixture(name: &str) -> Vec<u8> {
+    let path = format!("{}/../../tests/fixtures/vegeta/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(path).unwrap()
+}
+
 #[test]
 fn what_vegeta_wrote_is_read() {
-    let fixture = |name: &str| {
-        let path = format!("{}/../../tests/fixtures/vegeta/{name}", env!("CARGO_MANIFEST_DIR"));
-        std::fs::read(path).unwrap()
-    };
     let json = fixture("results.json");
     let records = read(&json).unwrap();
     assert_eq!(records.len(), 3);
@@ -176,6 +177,34 @@ fn what_vegeta_wrote_is_read() {
         assert_eq!(read(&fixture(name)).unwrap(), expected, "{name}");
     }
     assert_eq!(write(&records, Encoding::Csv), fixture("results.csv"));
+}
+
+#[test]
+fn bytes_that_are_no_utf_8_are_replaced_as_in_vegetas_json() {
+    let wanted = read(&fixture("latin1.json")).unwrap();
+    assert_eq!((wanted.len(), wanted[0].error.as_str()), (1, "500 B\u{fffd}d"));
+    for name in ["latin1.gob", "latin1.csv"] {
+        let bytes = fixture(name);
+        assert!(std::str::from_utf8(&bytes).is_err(), "{name}");
+        let records = read(&bytes).unwrap();
+        assert_eq!(records, wanted, "{name}");
+        for encoding in ENCODINGS {
+            assert_eq!(read(&write(&records, encoding)).unwrap().len(), 1, "{name}, {encoding:?}");
+        }
+    }
+}
+
+/// Gob has no rule against it, and of the two one must not take the other's place.
+#[test]
+fn names_of_headers_that_become_the_same_keep_the_values_of_both() {
+    let headers = [("A?".into(), vec!["1".into()]), ("B?".into(), vec!["2".into()])].into();
+    let mut bytes = write(&[Record { headers: Some(headers), ..record(0) }], Encoding::Gob);
+    for (at, from) in [b"A?", b"B?"].into_iter().enumerate() {
+        let place = bytes.windows(2).position(|two| two == from).unwrap();
+        bytes[place..place + 2].copy_from_slice(&[0xe8 + at as u8, b'?']);
+    }
+    let read = read(&bytes).unwrap();
+    assert_eq!(read[0].headers.as_ref().unwrap()["\u{fffd}?"], ["1", "2"]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
+use super::text::push_lossy;
 use super::{HeaderMap, Keep, Place, ReadError, Record};
 
 const COLUMNS: usize = 12;
@@ -160,34 +161,31 @@ fn fill(record: &mut Record, row: &csv::ByteRecord, keep: Keep) -> Result<(), St
     if row.len() != COLUMNS {
         return Err(format!("{} columns, which are {COLUMNS}", row.len()));
     }
-    let text = |column: usize, name: &str| {
-        std::str::from_utf8(&row[column])
-            .map_err(|_| format!("{name}: expected UTF-8, found `{}`", row[column].escape_ascii()))
-    };
-    fn number<T: std::str::FromStr>(text: Result<&str, String>, name: &str) -> Result<T, String> {
-        let text = text?;
-        text.parse().map_err(|_| format!("{name}: expected a number, found `{text}`"))
+    fn number<T: std::str::FromStr>(bytes: &[u8], name: &str) -> Result<T, String> {
+        let text = std::str::from_utf8(bytes).ok();
+        text.and_then(|text| text.parse().ok())
+            .ok_or_else(|| format!("{name}: expected a number, found `{}`", bytes.escape_ascii()))
     }
     let base64 = |column: usize, name: &str| {
         STANDARD.decode(&row[column]).map_err(|error| format!("{name}: expected base64: {error}"))
     };
     record.clear();
-    let ns: i128 = number(text(0, "timestamp"), "timestamp")?;
+    let ns: i128 = number(&row[0], "timestamp")?;
     record.timestamp = Timestamp::from_nanosecond(ns)
         .map_err(|_| format!("timestamp: {ns} ns since 1970 is no time"))?;
-    record.code = number(text(1, "code"), "code")?;
-    record.latency = Duration::from_nanos(number(text(2, "latency"), "latency")?);
-    record.bytes_out = number(text(3, "bytes_out"), "bytes_out")?;
-    record.bytes_in = number(text(4, "bytes_in"), "bytes_in")?;
-    record.error.push_str(text(5, "error")?);
+    record.code = number(&row[1], "code")?;
+    record.latency = Duration::from_nanos(number(&row[2], "latency")?);
+    record.bytes_out = number(&row[3], "bytes_out")?;
+    record.bytes_in = number(&row[4], "bytes_in")?;
+    push_lossy(&mut record.error, &row[5]);
     if keep == Keep::All {
         let body = base64(6, "body")?;
         record.body = (!body.is_empty()).then_some(body);
     }
-    record.attack.push_str(text(7, "attack")?);
-    record.seq = number(text(8, "seq"), "seq")?;
-    record.method.push_str(text(9, "method")?);
-    record.url.push_str(text(10, "url")?);
+    push_lossy(&mut record.attack, &row[7]);
+    record.seq = number(&row[8], "seq")?;
+    push_lossy(&mut record.method, &row[9]);
+    push_lossy(&mut record.url, &row[10]);
     if keep == Keep::All && !row[11].is_empty() {
         record.headers = Some(headers(&base64(11, "headers")?)?);
     }
@@ -195,7 +193,8 @@ fn fill(record: &mut Record, row: &csv::ByteRecord, keep: Keep) -> Result<(), St
 }
 
 fn headers(bytes: &[u8]) -> Result<HeaderMap, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "headers: expected UTF-8".to_owned())?;
+    let mut text = String::with_capacity(bytes.len());
+    push_lossy(&mut text, bytes);
     let mut headers = HeaderMap::new();
     for line in text.split("\r\n").filter(|line| !line.is_empty()) {
         let (key, value) = line

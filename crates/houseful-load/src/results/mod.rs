@@ -2,6 +2,7 @@
 //!
 //! In three encodings, each as vegeta writes and reads it: [`gob`], [`json`], [`csv`].
 //! [`Reader`] finds out which one it is by looking, [`Writer`] is told, [`Merge`] joins several.
+//! What is no UTF-8 in gob or CSV is read with U+FFFD in its place.
 
 mod cause;
 pub mod csv;
@@ -10,6 +11,7 @@ pub mod gob;
 pub mod json;
 mod merge;
 mod reader;
+mod text;
 mod writer;
 
 use std::collections::BTreeMap;

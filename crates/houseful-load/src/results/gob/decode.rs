@@ -237,7 +237,7 @@ fn fill(
             continue;
         };
         match field {
-            Field::Attack => record.attack.push_str(from.text()?),
+            Field::Attack => from.text_into(&mut record.attack)?,
             Field::Seq => record.seq = from.uint()?,
             Field::Code => {
                 let code = from.uint()?;
@@ -247,10 +247,10 @@ fn fill(
             Field::Latency => record.latency = nanoseconds("Latency", from.int()?)?,
             Field::BytesOut => record.bytes_out = from.uint()?,
             Field::BytesIn => record.bytes_in = from.uint()?,
-            Field::Error => record.error.push_str(from.text()?),
+            Field::Error => from.text_into(&mut record.error)?,
             Field::Body => record.body = Some(from.bytes()?.to_vec()),
-            Field::Method => record.method.push_str(from.text()?),
-            Field::Url => record.url.push_str(from.text()?),
+            Field::Method => from.text_into(&mut record.method)?,
+            Field::Url => from.text_into(&mut record.url)?,
             Field::Headers => record.headers = Some(headers(&mut from)?),
             Field::Slip => {
                 let ns = from.int()?;
@@ -270,11 +270,11 @@ fn nanoseconds(field: &str, ns: i64) -> Result<Duration, Fault> {
 fn headers(from: &mut Bytes<'_>) -> Result<HeaderMap, Fault> {
     let mut headers = HeaderMap::new();
     for _ in 0..from.count()? {
-        let key = from.text()?.to_owned();
-        let count = from.count()?;
-        let values: Result<Vec<String>, Fault> =
-            (0..count).map(|_| from.text().map(str::to_owned)).collect();
-        headers.insert(key, values?);
+        // Two names may have become the same one.
+        let values = headers.entry(from.text()?).or_default();
+        for _ in 0..from.count()? {
+            values.push(from.text()?);
+        }
     }
     Ok(headers)
 }

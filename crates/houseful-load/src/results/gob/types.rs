@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{basic, wire_type};
+use crate::results::text::push_lossy;
 
 /// How deep types may be nested in each other.
 const DEPTH_MAX: usize = 32;
@@ -38,10 +39,16 @@ impl<'a> Bytes<'a> {
         Ok(bytes)
     }
 
-    pub(super) fn text(&mut self) -> Result<&'a str, Fault> {
-        let bytes = self.bytes()?;
-        std::str::from_utf8(bytes)
-            .map_err(|_| format!("expected UTF-8, found `{}`", bytes.escape_ascii()))
+    /// Appends a text, which Go does not promise to be UTF-8.
+    pub(super) fn text_into(&mut self, to: &mut String) -> Result<(), Fault> {
+        push_lossy(to, self.bytes()?);
+        Ok(())
+    }
+
+    pub(super) fn text(&mut self) -> Result<String, Fault> {
+        let mut text = String::new();
+        self.text_into(&mut text)?;
+        Ok(text)
     }
 
     /// A number of elements: each of them has at least a byte.
@@ -240,7 +247,7 @@ fn field(from: &mut Bytes<'_>) -> Result<(String, i64), Fault> {
     while let Some(next) = from.next_field(part)? {
         part = next;
         match part {
-            0 => name = from.text()?.to_owned(),
+            0 => name = from.text()?,
             1 => id = from.int()?,
             part => return Err(format!("a field with an unknown part {part}")),
         }

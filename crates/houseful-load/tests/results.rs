@@ -140,20 +140,64 @@ fn a_stream_that_was_cut_off_says_where_and_gives_what_came_before() {
     for encoding in ENCODINGS {
         let one = write(&[record(0)], encoding).len();
         let two = write(&[record(0), record(1)], encoding);
-        for len in one + 1..two.len() - 1 {
-            let read: Vec<_> = Reader::new(&two[..len], "r").collect();
-            assert_eq!(read[0].as_ref().unwrap(), &expected(record(0), encoding));
-            match read.get(1) {
-                Some(Err(ReadError::Cut { before: 1, at, .. })) => {
-                    let place =
-                        if encoding == Encoding::Gob { format!("byte {one}") } else { "2".into() };
-                    assert_eq!(at.to_string(), place, "{encoding:?} after {len} bytes");
+        let place = if encoding == Encoding::Gob { format!("byte {one}") } else { "2".into() };
+        for keep in [Keep::All, Keep::Figures] {
+            let read = |len: usize| {
+                Reader::new(&two[..len], "r").keep(keep).collect::<Vec<Result<_, _>>>()
+            };
+            let whole = read(two.len());
+            for len in one + 1..two.len() - 1 {
+                let read = read(len);
+                assert_eq!(read[0].as_ref().unwrap(), whole[0].as_ref().unwrap());
+                match &read[1..] {
+                    [Err(ReadError::Cut { before: 1, at, .. })] => {
+                        assert_eq!(at.to_string(), place, "{encoding:?} after {len} bytes");
+                    }
+                    other => panic!("{encoding:?} after {len} bytes: {other:?}"),
                 }
-                // In CSV a part of the last column may look whole.
-                Some(Ok(_)) if encoding == Encoding::Csv && len > two.len() - 30 => {}
-                other => panic!("{encoding:?} after {len} bytes: {other:?}"),
+            }
+            // A line needs no line end to be whole.
+            if encoding != Encoding::Gob {
+                let read = read(two.len() - 1);
+                assert_eq!(read[1].as_ref().unwrap(), whole[1].as_ref().unwrap(), "{encoding:?}");
             }
         }
+    }
+}
+
+/// Without them nothing but the line end tells that none were cut off.
+#[test]
+fn the_last_row_of_csv_needs_its_line_end_if_it_has_no_headers() {
+    let bare = |seq| Record { headers: None, ..record(seq) };
+    let rows = write(&[bare(0), bare(1)], Encoding::Csv);
+    let read = |bytes: &[u8]| {
+        // A byte at a time: where a buffer ends is no end.
+        let source = std::io::BufReader::with_capacity(1, bytes);
+        Reader::new(source, "r").collect::<Vec<_>>()
+    };
+    let whole: Vec<_> = read(&rows).into_iter().map(Result::unwrap).collect();
+    assert_eq!(whole, [0, 1].map(|seq| expected(bare(seq), Encoding::Csv)));
+    let cut = read(&rows[..rows.len() - 1]);
+    assert!(matches!(cut[..], [Ok(_), Err(ReadError::Cut { before: 1, .. })]), "{cut:?}");
+    let cr_lf = String::from_utf8(rows).unwrap().replace('\n', "\r\n");
+    for len in [cr_lf.len(), cr_lf.len() - 1] {
+        assert!(read(&cr_lf.as_bytes()[..len]).iter().all(Result::is_ok), "{len}");
+    }
+}
+
+#[test]
+fn headers_in_csv_end_in_an_empty_line() {
+    let rows = String::from_utf8(write(&[record(0), record(1)], Encoding::Csv)).unwrap();
+    let (start, headers) = rows.lines().next().unwrap().rsplit_once(',').unwrap();
+    let rest = rows.split_once('\n').unwrap().1;
+    // Each of them good base64.
+    for len in (4..headers.len()).step_by(4) {
+        let read: Vec<_> =
+            Reader::new(format!("{start},{}\n{rest}", &headers[..len]).as_bytes(), "r").collect();
+        let error = read[0].as_ref().unwrap_err().to_string();
+        let reason = "headers: expected an empty line at their end";
+        assert_eq!(error, format!("r:1: expected a result as CSV: {reason}"));
+        assert!(matches!(read[1..], [Ok(_)]), "{read:?}");
     }
 }
 

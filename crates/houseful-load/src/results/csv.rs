@@ -4,6 +4,9 @@
 //! bytes_out, bytes_in, error, body in base64, attack, seq, method, url, headers in base64 (`Key:
 //! value` lines in the order of keys, and an empty line at the end; nothing for no headers). So a
 //! [`Record::slip`] is lost, and what of it was [`Record::queued`]. Source: `NewCSVEncoder` in vegeta's `lib/results.go`.
+//!
+//! The empty line tells whether headers are whole. So the last row needs no line end, unless it is
+//! one without headers: then only the line end says that there were none, and that they were not cut off.
 
 use std::io::{self, BufRead, Read, Write};
 use std::time::Duration;
@@ -16,6 +19,8 @@ use super::text::push_lossy;
 use super::{HeaderMap, Keep, Place, ReadError, Record};
 
 const COLUMNS: usize = 12;
+/// The last column.
+const HEADERS: usize = COLUMNS - 1;
 
 /// The longest row that is read: a record with a body of some 48 MiB.
 const ROW_LEN_MAX: usize = 64 << 20;
@@ -123,13 +128,15 @@ impl<R: BufRead> Reader<R> {
             }
         }
         let at = Place::Line(self.row.position().map_or(1, csv::Position::line));
-        match fill(record, &self.row, self.keep) {
+        let filled = fill(record, &self.row, self.keep);
+        let has_line_end = !self.source.get_ref().ended;
+        if !has_line_end && (filled.is_err() || headers(&self.row[HEADERS]).is_err()) {
+            return Err(ReadError::Cut { name: name(), at, before: self.read });
+        }
+        match filled {
             Ok(()) => {
                 self.read += 1;
                 Ok(true)
-            }
-            Err(_) if self.source.get_ref().ended => {
-                Err(ReadError::Cut { name: name(), at, before: self.read })
             }
             Err(reason) => Err(ReadError::Wrong { name: name(), at, expected: "CSV", reason }),
         }
@@ -166,9 +173,6 @@ fn fill(record: &mut Record, row: &csv::ByteRecord, keep: Keep) -> Result<(), St
         text.and_then(|text| text.parse().ok())
             .ok_or_else(|| format!("{name}: expected a number, found `{}`", bytes.escape_ascii()))
     }
-    let base64 = |column: usize, name: &str| {
-        STANDARD.decode(&row[column]).map_err(|error| format!("{name}: expected base64: {error}"))
-    };
     record.clear();
     let ns: i128 = number(&row[0], "timestamp")?;
     record.timestamp = Timestamp::from_nanosecond(ns)
@@ -179,22 +183,30 @@ fn fill(record: &mut Record, row: &csv::ByteRecord, keep: Keep) -> Result<(), St
     record.bytes_in = number(&row[4], "bytes_in")?;
     push_lossy(&mut record.error, &row[5]);
     if keep == Keep::All {
-        let body = base64(6, "body")?;
+        let body = base64(&row[6], "body")?;
         record.body = (!body.is_empty()).then_some(body);
     }
     push_lossy(&mut record.attack, &row[7]);
     record.seq = number(&row[8], "seq")?;
     push_lossy(&mut record.method, &row[9]);
     push_lossy(&mut record.url, &row[10]);
-    if keep == Keep::All && !row[11].is_empty() {
-        record.headers = Some(headers(&base64(11, "headers")?)?);
+    if keep == Keep::All && !row[HEADERS].is_empty() {
+        record.headers = Some(headers(&row[HEADERS])?);
     }
     Ok(())
 }
 
-fn headers(bytes: &[u8]) -> Result<HeaderMap, String> {
+fn base64(column: &[u8], name: &str) -> Result<Vec<u8>, String> {
+    STANDARD.decode(column).map_err(|error| format!("{name}: expected base64: {error}"))
+}
+
+fn headers(column: &[u8]) -> Result<HeaderMap, String> {
+    let bytes = base64(column, "headers")?;
+    if bytes != b"\r\n" && !bytes.ends_with(b"\r\n\r\n") {
+        return Err("headers: expected an empty line at their end".to_owned());
+    }
     let mut text = String::with_capacity(bytes.len());
-    push_lossy(&mut text, bytes);
+    push_lossy(&mut text, &bytes);
     let mut headers = HeaderMap::new();
     for line in text.split("\r\n").filter(|line| !line.is_empty()) {
         let (key, value) = line

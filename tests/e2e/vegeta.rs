@@ -129,6 +129,54 @@ fn our_json_and_csv_are_vegetas_to_the_byte() {
     }
 }
 
+/// Texts at which programs that write CSV differ.
+const ODD_TEXTS: [&str; 16] = [
+    " lead",
+    "trail ",
+    " ",
+    "\t",
+    "\u{85}a",
+    "\u{a0}a",
+    "\u{2003}a",
+    "\u{200b}a",
+    "\\.",
+    "\\.a",
+    "a,b",
+    "a\nb",
+    "a\rb",
+    "\"",
+    "say \"a\"",
+    "\u{fffd}",
+];
+
+#[test]
+fn odd_texts_are_vegetas_csv_to_the_byte_and_come_back_from_either() {
+    if !has_vegeta() {
+        return;
+    }
+    let dir = temp_dir();
+    let results: String = ODD_TEXTS
+        .iter()
+        .map(|text| {
+            let result = serde_json::json!({
+                "attack": text, "seq": 1, "code": 409, "timestamp": "2026-11-24T20:29:00Z", "latency": 1,
+                "bytes_out": 0, "bytes_in": 0, "error": text, "body": null, "method": text, "url": text,
+                "headers": {"A": ["1"]},
+            });
+            format!("{result}\n")
+        })
+        .collect();
+    std::fs::write(dir.path().join("odd.json"), &results).unwrap();
+    let ours = bash("houseful load encode -to csv odd.json", dir.path());
+    assert_eq!(ours, bash("vegeta encode -to csv odd.json", dir.path()));
+    for script in [
+        "houseful load encode -to csv odd.json | vegeta encode -to json",
+        "vegeta encode -to csv odd.json | houseful load encode -to json",
+    ] {
+        assert_eq!(comparable(&bash(script, dir.path())), comparable(&results), "{script}");
+    }
+}
+
 #[test]
 fn each_reports_the_same_of_the_others_results_but_for_the_error_of_percentiles() {
     if !has_vegeta() {

@@ -26,41 +26,42 @@ const HEADERS: usize = COLUMNS - 1;
 const ROW_LEN_MAX: usize = 64 << 20;
 
 /// Writes records, a line each.
-pub struct Writer<W: Write> {
-    to: csv::Writer<W>,
+pub struct Writer<W> {
+    to: W,
+    row: Vec<u8>,
 }
 
 impl<W: Write> Writer<W> {
-    /// A new file.
+    /// A new file; `to` should have a buffer.
     pub fn new(to: W) -> Writer<W> {
-        Writer { to: csv::WriterBuilder::new().has_headers(false).from_writer(to) }
+        Writer { to, row: Vec::new() }
     }
 
-    /// Writes one record; it may lie in a buffer for a while.
+    /// Writes one record.
     ///
     /// # Errors
     ///
     /// Those of the destination.
     pub fn write(&mut self, record: &Record) -> io::Result<()> {
-        let number = |number: u128| number.to_string();
-        let columns = [
-            record.timestamp.as_nanosecond().to_string(),
-            number(record.code.into()),
-            number(record.latency.as_nanos()),
-            number(record.bytes_out.into()),
-            number(record.bytes_in.into()),
-            record.error.clone(),
-            record.body.as_deref().map(|body| STANDARD.encode(body)).unwrap_or_default(),
-            record.attack.clone(),
-            number(record.seq.into()),
-            record.method.clone(),
-            record.url.clone(),
-            record.headers.as_ref().map(headers_column).unwrap_or_default(),
-        ];
-        Ok(self.to.write_record(&columns)?)
+        let row = &mut self.row;
+        row.clear();
+        let (time_ns, latency_ns) = (record.timestamp.as_nanosecond(), record.latency.as_nanos());
+        write!(row, "{time_ns},{},{latency_ns},", record.code)?;
+        write!(row, "{},{},", record.bytes_out, record.bytes_in)?;
+        push_text(row, &record.error);
+        let body = record.body.as_deref().unwrap_or_default();
+        write!(row, ",{},", STANDARD.encode(body))?;
+        push_text(row, &record.attack);
+        write!(row, ",{},", record.seq)?;
+        push_text(row, &record.method);
+        row.push(b',');
+        push_text(row, &record.url);
+        let headers = record.headers.as_ref().map(headers_column).unwrap_or_default();
+        writeln!(row, ",{headers}")?;
+        self.to.write_all(row)
     }
 
-    /// Writes what lies in the buffer.
+    /// Flushes the destination.
     ///
     /// # Errors
     ///
@@ -68,6 +69,20 @@ impl<W: Write> Writer<W> {
     pub fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
     }
+}
+
+/// Appends a field that may need quotes. Not by the csv crate, which has none around white space:
+/// vegeta cuts that off when it reads. Source: `Writer.Write` of Go's `encoding/csv`.
+fn push_text(row: &mut Vec<u8>, text: &str) {
+    let needs_quotes = text.starts_with(char::is_whitespace)
+        || text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n'))
+        || text == r"\.";
+    if !needs_quotes {
+        return row.extend_from_slice(text.as_bytes());
+    }
+    row.push(b'"');
+    row.extend_from_slice(text.replace('"', "\"\"").as_bytes());
+    row.push(b'"');
 }
 
 fn headers_column(headers: &HeaderMap) -> String {
@@ -216,4 +231,39 @@ fn headers(column: &[u8]) -> Result<HeaderMap, String> {
         headers.entry(key.to_owned()).or_default().push(value.to_owned());
     }
     Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_quoted_as_go_does_it() {
+        for (text, field) in [
+            ("", ""),
+            ("409 Conflict", "409 Conflict"),
+            ("trail ", "trail "),
+            ("a\u{a0}b", "a\u{a0}b"),
+            (r"\", r"\"),
+            (" lead", "\" lead\""),
+            ("\t", "\"\t\""),
+            ("\u{85}a", "\"\u{85}a\""),
+            ("\u{a0}a", "\"\u{a0}a\""),
+            ("\u{2003}a", "\"\u{2003}a\""),
+            // No white space since Unicode 6.3, nor ever.
+            ("\u{180e}a", "\u{180e}a"),
+            ("\u{200b}a", "\u{200b}a"),
+            (r"\.", "\"\\.\""),
+            (r"\.a", r"\.a"),
+            ("a,b", "\"a,b\""),
+            ("a\nb", "\"a\nb\""),
+            ("a\rb", "\"a\rb\""),
+            ("\"", "\"\"\"\""),
+            ("say \"a\"", "\"say \"\"a\"\"\""),
+        ] {
+            let mut row = b"1,".to_vec();
+            push_text(&mut row, text);
+            assert_eq!(String::from_utf8(row).unwrap(), format!("1,{field}"), "{text:?}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ pub struct Writer<W: Write>(Inner<W>);
 enum Inner<W: Write> {
     Gob(gob::Writer<W>),
     Json(W, Vec<u8>),
-    Csv(Box<csv::Writer<W>>),
+    Csv(csv::Writer<W>),
 }
 
 impl<W: Write> Writer<W> {
@@ -19,7 +19,7 @@ impl<W: Write> Writer<W> {
         Writer(match encoding {
             Encoding::Gob => Inner::Gob(gob::Writer::new(to)),
             Encoding::Json => Inner::Json(to, Vec::new()),
-            Encoding::Csv => Inner::Csv(Box::new(csv::Writer::new(to))),
+            Encoding::Csv => Inner::Csv(csv::Writer::new(to)),
         })
     }
 

@@ -292,7 +292,7 @@ impl Metrics {
         if self.requests == 0 {
             return Duration::ZERO;
         }
-        let ns = self.latencies_ns.value_at_quantile(quantile);
+        let ns = percentile::value_at(&self.latencies_ns, quantile);
         Duration::from_nanos(ns.clamp(self.latency_ns_min, self.latency_ns_max))
     }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use hdrhistogram::Histogram;
+
 /// A percentile from 0 to 100: `50`, `99.9`.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Percentile(f64);
@@ -26,6 +28,14 @@ impl Percentile {
     }
 }
 
+/// The value of the nearest rank at `quantile` (0 to 1), as the histogram holds it.
+///
+/// The number that stands for 0.55 is a little more than that, and 200 times it more than 110: the
+/// histogram alone would take the 111th. The number before is at most what was meant.
+pub(super) fn value_at(values: &Histogram<u64>, quantile: f64) -> u64 {
+    values.value_at_quantile(quantile.next_down().max(0.0))
+}
+
 impl FromStr for Percentile {
     type Err = PercentileError;
 
@@ -45,6 +55,19 @@ impl fmt::Display for Percentile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn have_the_nearest_rank_whatever_their_decimals() {
+        for count in [1, 2, 7, 10, 100, 125, 199, 200, 1_000] {
+            let mut values = Histogram::<u64>::new(3).unwrap();
+            (1..=count).for_each(|value| values.record(value).unwrap());
+            for per_mille in 0..=1_000 {
+                let rank = (count * per_mille).div_ceil(1_000).max(1);
+                let found = value_at(&values, per_mille as f64 / 1e3);
+                assert_eq!(found, rank, "{per_mille} of 1000 among {count}");
+            }
+        }
+    }
 
     #[test]
     fn are_numbers_from_0_to_100() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::percentile::value_at;
 use super::{LATENCY_DIGITS, LATENCY_NS_MAX};
 use crate::duration::{Go, rounded};
 use crate::results::{Cause, Record};
@@ -142,7 +143,7 @@ impl Slips {
 
     /// The slip that a share `quantile` of the requests does not exceed; `None` if no record tells it.
     pub fn at(&self, quantile: f64) -> Option<Duration> {
-        let ns = self.ns.value_at_quantile(quantile).min(self.ns_max);
+        let ns = value_at(&self.ns, quantile).min(self.ns_max);
         (self.known > 0).then(|| Duration::from_nanos(ns))
     }
 

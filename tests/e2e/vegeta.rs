@@ -178,6 +178,23 @@ fn odd_texts_are_vegetas_csv_to_the_byte_and_come_back_from_either() {
 }
 
 #[test]
+fn keys_that_are_absent_or_null_are_the_same_nothing_to_either() {
+    if !has_vegeta() {
+        return;
+    }
+    let dir = temp_dir();
+    let lines = r#"{"attack":null,"code":200,"timestamp":"2026-11-24T20:29:00Z","latency":5,"error":null,"headers":null}
+{"code":201,"timestamp":"2026-11-24T20:29:01Z"}
+{"code":202,"timestamp":null,"latency":5}
+"#;
+    std::fs::write(dir.path().join("bare.json"), lines).unwrap();
+    let ours = bash("houseful load encode bare.json", dir.path());
+    assert_eq!(ours, bash("TZ=UTC vegeta encode bare.json", dir.path()));
+    let gob = "houseful load encode -to gob bare.json | TZ=UTC vegeta encode";
+    assert_eq!(ours, bash(gob, dir.path()));
+}
+
+#[test]
 fn each_reports_the_same_of_the_others_results_but_for_the_error_of_percentiles() {
     if !has_vegeta() {
         return;

@@ -271,8 +271,8 @@ fn nothing_is_no_record_and_rubbish_is_named() {
         (b"1,2\n", "r:1: expected a result as CSV: 2 columns, which are 12"),
         (b"x1", "r: expected results as gob, JSON or CSV: they begin with `x`"),
         (
-            b"{\"code\":1}\n",
-            "r:1: expected a result as a JSON object: missing field `timestamp` at column 10",
+            b"{\"seq\":1}\n",
+            "r:1: expected a result as a JSON object: missing field `code` at column 9",
         ),
         (
             b"\xf8\x7f\xff\xff\xff\xff\xff\xff\xff",

@@ -7,15 +7,17 @@
 //! encoder, easyjson's `jwriter`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{BufRead, Read, Write};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{HeaderMap, Keep, Place, ReadError, Record};
+use super::{HeaderMap, Keep, Place, ReadError, Record, YEAR_1_TO_UNIX_S};
 use crate::reports::json::write_string;
 
 /// The longest line that is read: a record with a body of some 48 MiB.
@@ -163,38 +165,37 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-/// A record as it stands in a line. Keys that vegeta's decoder lets be absent may be absent, but
-/// for those without which a line says nothing.
+/// A record as it stands in a line. As to vegeta's decoder, any key may be absent or null, but for the
+/// code: a line without one is something else, such as a target.
 #[derive(Deserialize)]
 struct Line<'a> {
-    #[serde(default, borrow)]
-    attack: Cow<'a, str>,
-    #[serde(default)]
-    seq: u64,
+    #[serde(borrow)]
+    attack: Option<Text<'a>>,
+    seq: Option<u64>,
     code: u16,
     #[serde(borrow)]
-    timestamp: Cow<'a, str>,
-    latency: u64,
-    #[serde(default)]
-    bytes_out: u64,
-    #[serde(default)]
-    bytes_in: u64,
-    #[serde(default, borrow)]
-    error: Cow<'a, str>,
+    timestamp: Option<Text<'a>>,
+    latency: Option<u64>,
+    bytes_out: Option<u64>,
+    bytes_in: Option<u64>,
+    #[serde(borrow)]
+    error: Option<Text<'a>>,
     /// As it stands there, like the headers: most readers have no use for them.
-    #[serde(default, borrow)]
+    #[serde(borrow)]
     body: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    method: Cow<'a, str>,
-    #[serde(default, borrow)]
-    url: Cow<'a, str>,
-    #[serde(default, borrow)]
+    #[serde(borrow)]
+    method: Option<Text<'a>>,
+    #[serde(borrow)]
+    url: Option<Text<'a>>,
+    #[serde(borrow)]
     headers: Option<&'a RawValue>,
-    #[serde(default)]
     slip: Option<u64>,
-    #[serde(default)]
-    queued: u64,
+    queued: Option<u64>,
 }
+
+/// A text, borrowed if it has no escapes; a plain `Cow` in an `Option` never is.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Why a line is no record.
 enum Fault {
@@ -227,46 +228,54 @@ fn fill(record: &mut Record, line: &[u8], keep: Keep) -> Result<(), Fault> {
         Fault::Other(error.to_string().replace(" at line 1 column ", " at column "))
     })?;
     record.clear();
-    record.timestamp = line.timestamp.parse().map_err(|_| {
-        Fault::Other(format!("timestamp: expected an RFC 3339 time, found `{}`", line.timestamp))
-    })?;
+    record.timestamp = line.timestamp.map_or(Ok(year_1()), |text| timestamp(&text.0))?;
     if keep == Keep::All {
         record.body = line.body.map(body).transpose().map_err(Fault::Other)?;
         record.headers = line.headers.map(headers).transpose().map_err(Fault::Other)?;
     }
-    record.attack.push_str(&line.attack);
-    record.seq = line.seq;
+    for (to, text) in [
+        (&mut record.attack, line.attack),
+        (&mut record.error, line.error),
+        (&mut record.method, line.method),
+        (&mut record.url, line.url),
+    ] {
+        to.push_str(text.as_ref().map_or("", |text| &text.0));
+    }
+    record.seq = line.seq.unwrap_or_default();
     record.code = line.code;
-    record.latency = Duration::from_nanos(line.latency);
-    record.bytes_out = line.bytes_out;
-    record.bytes_in = line.bytes_in;
-    record.error.push_str(&line.error);
-    record.method.push_str(&line.method);
-    record.url.push_str(&line.url);
+    record.latency = Duration::from_nanos(line.latency.unwrap_or_default());
+    record.bytes_out = line.bytes_out.unwrap_or_default();
+    record.bytes_in = line.bytes_in.unwrap_or_default();
     record.slip = line.slip.map(Duration::from_nanos);
-    record.queued = Duration::from_nanos(line.queued);
+    record.queued = Duration::from_nanos(line.queued.unwrap_or_default());
     Ok(())
+}
+
+fn timestamp(text: &str) -> Result<Timestamp, Fault> {
+    text.parse()
+        .map_err(|_| Fault::Other(format!("timestamp: expected an RFC 3339 time, found `{text}`")))
+}
+
+/// Go's zero time, which vegeta takes for an absent one.
+fn year_1() -> Timestamp {
+    Timestamp::constant(-YEAR_1_TO_UNIX_S, 0)
 }
 
 fn body(value: &RawValue) -> Result<Vec<u8>, String> {
     let wrong = |error: &dyn std::fmt::Display| format!("body: expected base64: {error}");
-    // A text without escapes is borrowed.
     let text: Text<'_> = serde_json::from_str(value.get()).map_err(|error| wrong(&error))?;
     STANDARD.decode(text.0.as_bytes()).map_err(|error| wrong(&error))
 }
 
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
 fn headers(value: &RawValue) -> Result<HeaderMap, String> {
-    serde_json::from_str(value.get())
-        .map_err(|error| format!("headers: expected an object of lists: {error}"))
+    let headers: BTreeMap<String, Option<Vec<String>>> = serde_json::from_str(value.get())
+        .map_err(|error| format!("headers: expected an object of lists: {error}"))?;
+    Ok(headers.into_iter().map(|(key, values)| (key, values.unwrap_or_default())).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
 
     fn record() -> Record {
         Record {
@@ -349,6 +358,25 @@ mod tests {
     }
 
     #[test]
+    fn what_vegeta_lets_be_absent_or_null_is_nothing() {
+        let nothing = Record {
+            code: 200,
+            timestamp: "0001-01-01T00:00:00Z".parse().unwrap(),
+            ..Record::default()
+        };
+        let nulls = concat!(
+            r#"{"attack":null,"seq":null,"code":200,"timestamp":null,"latency":null,"bytes_out":null,"#,
+            r#""bytes_in":null,"error":null,"body":null,"method":null,"url":null,"headers":null,"slip":null,"queued":null}"#
+        );
+        for line in [r#"{"code":200}"#, nulls] {
+            assert_eq!(read(line.as_bytes()), [Ok(nothing.clone())]);
+        }
+        let line = br#"{"code":200,"headers":{"A":null}}"#;
+        let headers = Some([("A".to_owned(), Vec::new())].into());
+        assert_eq!(read(line), [Ok(Record { headers, ..nothing })]);
+    }
+
+    #[test]
     fn refuses_with_file_and_line_and_goes_on() {
         let mut good = Vec::new();
         append(&mut good, &record());
@@ -356,6 +384,9 @@ mod tests {
             ("{}", "missing field `code` at column 2"),
             ("nonsense", "the line does not begin with `{`"),
             ("{\"code\":20", "the line ends inside it"),
+            // A target.
+            (r#"{"method":"GET","url":"/"}"#, "missing field `code` at column 26"),
+            (r#"{"code":null}"#, "invalid type: null, expected u16 at column 12"),
             ("{\"error\":\"\u{e9}\"}", "missing field `code` at column 14"),
             (
                 r#"{"code":70000,"timestamp":"","latency":1}"#,

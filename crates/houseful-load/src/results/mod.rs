@@ -47,6 +47,9 @@ pub enum Keep {
     Figures,
 }
 
+/// Seconds from the year 1, where Go's times begin, to 1970.
+const YEAR_1_TO_UNIX_S: i64 = 62_135_596_800;
+
 /// Headers by name, each with its values in order; names sort by their bytes.
 pub type HeaderMap = BTreeMap<String, Vec<String>>;
 

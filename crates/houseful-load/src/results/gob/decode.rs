@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::basic;
 use super::types::{self, Bytes, Fault, Type, Types};
-use super::{YEAR_1_TO_UNIX_S, basic};
-use crate::results::{HeaderMap, Keep, Place, ReadError, Record};
+use crate::results::{HeaderMap, Keep, Place, ReadError, Record, YEAR_1_TO_UNIX_S};
 
 /// The longest message that is read: a record with a body of some 64 MiB.
 const MESSAGE_LEN_MAX: u64 = 64 << 20;

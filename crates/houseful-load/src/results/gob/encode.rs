@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
-use super::{YEAR_1_TO_UNIX_S, basic, wire_type};
-use crate::results::{HeaderMap, Record};
+use super::{basic, wire_type};
+use crate::results::{HeaderMap, Record, YEAR_1_TO_UNIX_S};
 
 /// The first number that Go gives a type of the stream's own.
 const RESULT: i64 = 64;

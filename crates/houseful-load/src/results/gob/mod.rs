@@ -44,6 +44,3 @@ mod basic {
     pub(super) const COMPLEX: i64 = 7;
     pub(super) const INTERFACE: i64 = 8;
 }
-
-/// Seconds from the year 1, where Go's times begin, to 1970.
-const YEAR_1_TO_UNIX_S: i64 = 62_135_596_800;

@@ -3,9 +3,11 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::load::server::{Reply, Server};
 use super::support::schema::assert_valid;
 use super::support::{program, temp_dir};
 
@@ -267,10 +269,29 @@ fn json_is_as_its_schema_says() {
         }
     }
     assert_valid("report", &reports);
-    let encoded = program()
-        .args(["load", "encode", "results.json", "unanswered.json", "untold.json"])
-        .current_dir(dir.path())
-        .output()
-        .unwrap();
-    assert_valid("result", &String::from_utf8(encoded.stdout).unwrap());
+}
+
+#[test]
+fn results_are_as_their_schema_says() {
+    let dir = temp_dir();
+    write_results(dir.path());
+    std::fs::write(dir.path().join("unanswered.json"), result(0, 0, 1, "http://a/")).unwrap();
+    // One connection for requests that come in half the time that each takes.
+    let server = Server::start(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        Reply::bytes("HTTP/1.1 409 Conflict\r\nX-Bin: <&>\r\nContent-Length: 2\r\n\r\nhi")
+    });
+    std::fs::write(dir.path().join("targets.txt"), format!("GET {}/\n", server.url())).unwrap();
+    let load = |words: &[&str]| {
+        program().arg("load").args(words).current_dir(dir.path()).output().unwrap()
+    };
+    let flags = ["-targets=targets.txt", "-rate=100", "-duration=100ms", "-max-body=1KB"];
+    let ends = ["-max-workers=1", "-output=queued.gob"];
+    let attack = load(&[&["attack"], &flags[..], &ends].concat());
+    assert!(matches!(attack.status.code(), Some(0 | 1)), "{attack:?}");
+    let encoded = load(&["encode", "results.json", "unanswered.json", "queued.gob"]);
+    let results = String::from_utf8(encoded.stdout).unwrap();
+    let queued = results.lines().filter(|line| line.contains("\"queued\":")).count();
+    assert!(queued > 0 && results.lines().count() == 111, "{results}");
+    assert_valid("result", &results);
 }

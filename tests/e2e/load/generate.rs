@@ -9,6 +9,7 @@ use std::process::{Output, Stdio};
 use serde_json::Value;
 
 use super::stderr;
+use crate::support::schema::assert_valid;
 use crate::support::{program, temp_dir};
 
 fn generate(dir: &Path, flags: &[&str]) -> Output {
@@ -85,6 +86,7 @@ fn the_same_seed_gives_the_same_files_and_another_one_others() {
     assert_eq!(a["targets.txt"], other["targets.txt"]);
     assert_ne!(a["targets.json"], other["targets.json"]);
     assert_ne!(a["vegeta_data/badge_0_0.json"], other["vegeta_data/badge_0_0.json"]);
+    assert_valid("target", &a["targets.json"]);
 }
 
 #[test]
@@ -122,8 +124,10 @@ fn a_stream_goes_on_until_nobody_reads_and_touches_no_file() {
         .unwrap();
     let lines = BufReader::new(stream.stdout.take().unwrap()).lines();
     // More than the minute that a plan has.
-    for line in lines.take(100) {
-        let target: Value = serde_json::from_str(&line.unwrap()).unwrap();
+    let targets: String = lines.take(100).map(|line| line.unwrap() + "\n").collect();
+    assert_valid("target", &targets);
+    for line in targets.lines() {
+        let target: Value = serde_json::from_str(line).unwrap();
         assert_eq!((&target["method"], target["body"].is_string()), (&"POST".into(), true));
     }
     assert!(stream.wait().unwrap().success());

@@ -200,6 +200,61 @@ fn each_lie_is_caught_by_its_name() {
     }
 }
 
+#[test]
+fn targets_may_be_json() {
+    let dir = temp_dir();
+    let server = start(Lie::StoresNothing);
+    let flags = ["--badges=2", "--pis=2", "--seconds=6", "--format=json", "--url"];
+    let url = format!("{}/", server.url().trim_end_matches('/'));
+    let output = load(dir.path(), &[&["generate"], &flags[..], &[&url]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let flags = ["-targets=targets.json", "-format=json", "-rate=24", "-duration=1s"];
+    let output = load(dir.path(), &[&["attack"], &flags[..], &["-output=results.gob"]].concat());
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+
+    let verify = |flags: &[&str]| {
+        let words = ["verify", "results.gob", "--targets=targets.json", "--stored", &url];
+        load(dir.path(), &[&words, flags].concat())
+    };
+    let output = verify(&["--format=json", "--json"]);
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &said["emissions"]), (Some(1), &24.into()), "{said}");
+    assert_eq!(said["lost"]["count"], said["created"], "{said}");
+    let output = verify(&[]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.starts_with("houseful: targets.json:1: "), "{stderr}");
+}
+
+/// A reading, and what was called a copy of it three seconds later.
+#[test]
+fn a_copy_needs_its_original_within_the_window() {
+    let dir = temp_dir();
+    let body = r#"{"badge_id": "b", "pi_id": "p", "beacons": {}}"#;
+    let target = "POST http://a/\n@body.json\n\n";
+    let copy = RESULT.replace("\"seq\":0", "\"seq\":1").replace("00:00:00Z", "00:00:03Z");
+    let heard_at = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond();
+    let stored = body.replacen('{', &format!("{{\"id\": 1, \"heard_at\": {heard_at}, "), 1);
+    for (name, text) in [
+        ("body.json", body.to_owned()),
+        ("targets.txt", target.repeat(2)),
+        ("results.json", RESULT.replace("409", "201") + &copy),
+        ("stored.ndjson", stored),
+    ] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let verify = |flags: &[&str]| {
+        let words = ["verify", "results.json", "--stored=stored.ndjson", "--json"];
+        let output = load(dir.path(), &[&words, flags].concat());
+        let said: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        (output.status.code(), said["without_original"]["count"].as_u64())
+    };
+    assert_eq!(verify(&[]), (Some(0), Some(0)), "of 4.5s");
+    assert_eq!(verify(&["--window=3001ms"]), (Some(0), Some(0)));
+    assert_eq!(verify(&["--window=2s"]), (Some(1), Some(1)));
+}
+
 /// A result of the first target.
 const RESULT: &str = r#"{"attack":"","seq":0,"code":409,"timestamp":"2026-01-01T00:00:00Z","latency":1000,"bytes_out":0,"bytes_in":0,"error":"","body":null,"method":"POST","url":"http://a/","headers":null}
 "#;

@@ -44,7 +44,8 @@ pub(crate) struct CompareArgs {
     #[arg(long, default_value = "50,90,95,99,99.9", value_name = "50,99.9", value_delimiter = ',')]
     pub(crate) percentiles: Vec<Percentile>,
     /// Exit 1 if at one of the percentiles it is shown that B is slower by more than
-    /// this, the whole interval beyond it, or if B has more unexpected answers
+    /// this, the whole interval beyond it, or that it has more unexpected answers.
+    /// What nobody can tell of either exits 0, and is said
     #[arg(long, value_name = "5%", allow_hyphen_values = true)]
     pub(crate) fail_if_slower: Option<Percent>,
     /// Differences up to this do not matter

@@ -22,11 +22,14 @@ struct Run {
     slip: Option<Duration>,
     code: u16,
     rate: u64,
+    /// From this result on they have no answer.
+    gone_from: Option<u64>,
 }
 
 impl Run {
     fn new(times: f64, chance: u64) -> Run {
-        Run { times, chance, slip: Some(Duration::from_micros(40)), code: 201, rate: 400 }
+        let slip = Some(Duration::from_micros(40));
+        Run { times, chance, slip, code: 201, rate: 400, gone_from: None }
     }
 
     fn write(self, path: &Path, encoding: Encoding) {
@@ -38,7 +41,7 @@ impl Run {
             let at_ns = (self.chance * 60_000_000_000 + seq * 1_000_000_000 / self.rate) as i128;
             let record = Record {
                 seq,
-                code: self.code,
+                code: if self.gone_from.is_some_and(|gone| seq >= gone) { 0 } else { self.code },
                 timestamp: Timestamp::from_nanosecond(at_ns).unwrap(),
                 latency: Duration::from_nanos(latency_ns as u64),
                 method: "POST".into(),
@@ -181,6 +184,38 @@ fn who_answers_otherwise_than_expected_does_not_pass() {
     let (said, code) = json(dir.path(), &[&gate[..], &["--expect=201,409"]].concat());
     assert_eq!((code, &said["verdict"]), (0, &"faster".into()));
     assert!(said["notes"].to_string().contains("other answers"), "{said}");
+}
+
+#[test]
+fn a_build_that_may_fail_more_often_does_not_pass() {
+    let dir = temp_dir();
+    let gate = ["--fail-if-slower=5%", "--percentiles=50,95"];
+    let times = [1.0, 1.001, 0.999, 1.0, 1.001];
+    write_runs(&dir.path().join("old"), 0, &times);
+    for (name, gone_from) in [("half", 2_000), ("hardly", 3_984)] {
+        write_runs(&dir.path().join(name), 1, &times);
+        let run = Run { gone_from: Some(gone_from), ..Run::new(1.0, 3) };
+        run.write(&dir.path().join(name).join("1.json"), Encoding::Json);
+
+        let (said, code) = json(dir.path(), &[&["old", name], &gate[..]].concat());
+        assert_eq!((code, &said["verdict"]), (0, &"cannot tell".into()), "{name}: {said}");
+        assert_eq!(said["gate"]["outcome"], "cannot tell");
+        assert_eq!(said["gate"]["cannot_tell"], serde_json::json!(["unexpected"]));
+        let unexpected = figure(&said, "unexpected");
+        assert_eq!(unexpected["verdict"], "cannot tell");
+        assert_eq!(unexpected["difference"]["low"], 0.0, "{unexpected}");
+
+        let output = compare(dir.path(), &[&["old", name], &gate[..]].concat());
+        let text = stdout(&output);
+        let blind = "\nslower by more than 5%: not shown, but cannot tell at unexpected\n";
+        assert!(text.contains(blind) && !text.contains("as fast"), "{text}");
+        let says = text.lines().find(|line| line.starts_with("cannot tell at ")).unwrap();
+        assert!(says.contains("unexpected: chance alone may make such differences"), "{says}");
+
+        // Mended, it has none, which is no more than before.
+        let (said, code) = json(dir.path(), &[&[name, "old"], &gate[..]].concat());
+        assert_eq!((code, &said["gate"]["outcome"]), (0, &"passed".into()), "{name}: {said}");
+    }
 }
 
 #[test]

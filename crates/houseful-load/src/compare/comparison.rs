@@ -143,15 +143,22 @@ pub fn compare(a: &Side, b: &Side, options: Options) -> Comparison {
     let mut rows = Vec::new();
     for (figure, unjudged) in figures {
         let interval = if unjudged.is_none() { intervals.next().flatten() } else { None };
+        let [of_a, of_b] = [a, b].map(|side| figure.shown(side.mean(|run| figure.of(run))));
         let change = interval.map(|interval| change(figure, interval));
+        let change = match figure {
+            Figure::Unexpected => change.map(|change| change.of_shares(of_a, of_b)),
+            _ => change,
+        };
         let verdict = match (unjudged, change) {
             (Some(why), _) => why,
             (None, None) => Verdict::NotJudged("the runs are too short"),
             (None, Some(_)) if void.is_some() => Verdict::CannotTell,
+            (None, Some(change)) if figure == Figure::Unexpected => {
+                verdict_of_shares(change, options.same_within * of_a.min(of_b))
+            }
             (None, Some(change)) => verdict(figure, change, options.same_within),
         };
-        let [a, b] = [a, b].map(|side| figure.shown(side.mean(|run| figure.of(run))));
-        rows.push(Row { figure, a, b, change, verdict });
+        rows.push(Row { figure, a: of_a, b: of_b, change, verdict });
     }
     let mut notes = loads::notes(a, b);
     notes.extend(fails_more(&rows).map(|side| {
@@ -165,6 +172,15 @@ pub fn compare(a: &Side, b: &Side, options: Options) -> Comparison {
         rows,
         void,
         options,
+    }
+}
+
+impl Change {
+    /// A difference of these shares, no farther than shares go: nobody has fewer than none.
+    fn of_shares(self, a: f64, b: f64) -> Change {
+        let least = if a == 0.0 { 0.0 } else { -1.0 };
+        let most = if b == 0.0 { 0.0 } else { 1.0 };
+        Change { low: self.low.max(least), high: self.high.min(most), ..self }
     }
 }
 
@@ -218,11 +234,8 @@ fn unjudged(figure: Figure, a: &Side, b: &Side) -> Option<Verdict> {
 fn verdict(figure: Figure, change: Change, same_within: f64) -> Verdict {
     let Change { low, high, .. } = change;
     let (less, more) = match figure {
-        Figure::Unexpected if low > 0.0 => return Verdict::More,
-        Figure::Unexpected if high < 0.0 => return Verdict::Fewer,
-        Figure::Unexpected => return Verdict::CannotTell,
         Figure::Throughput => (Verdict::Slower, Verdict::Faster),
-        Figure::At(_) | Figure::Mean => (Verdict::Faster, Verdict::Slower),
+        _ => (Verdict::Faster, Verdict::Slower),
     };
     if low >= 1.0 / (1.0 + same_within) && high <= 1.0 + same_within {
         Verdict::Same
@@ -235,7 +248,18 @@ fn verdict(figure: Figure, change: Change, same_within: f64) -> Verdict {
     }
 }
 
-/// What all rows come to. Who fails much more often is not faster for that.
+/// Of unexpected answers, of which a difference up to `same` does not matter.
+fn verdict_of_shares(change: Change, same: f64) -> Verdict {
+    match change {
+        Change { low, high, .. } if low >= -same && high <= same => Verdict::Same,
+        Change { low, .. } if low > 0.0 => Verdict::More,
+        Change { high, .. } if high < 0.0 => Verdict::Fewer,
+        _ => Verdict::CannotTell,
+    }
+}
+
+/// What all rows come to. Who fails much more often is not faster for that, and who may fail more
+/// often is not the same.
 fn overall(rows: &[Row]) -> Verdict {
     let times = || rows.iter().filter(|row| row.figure.is_latency());
     let has = |figures: fn(Figure) -> bool, verdict: &Verdict| {
@@ -249,7 +273,8 @@ fn overall(rows: &[Row]) -> Verdict {
     let is_known = |row: &&Row| !matches!(row.verdict, Verdict::TooFew(_) | Verdict::NotJudged(_));
     let is_same = || {
         let mut known = times().filter(is_known).peekable();
-        known.peek().is_some() && known.all(|row| row.verdict == Verdict::Same)
+        let may_fail_more = has(|figure| figure == Figure::Unexpected, &Verdict::CannotTell);
+        known.peek().is_some() && known.all(|row| row.verdict == Verdict::Same) && !may_fail_more
     };
     match (faster, slower) {
         (true, true) => Verdict::Mixed,

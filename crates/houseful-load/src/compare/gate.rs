@@ -7,14 +7,15 @@ use super::figure::Figure;
 ///
 /// Judged at each percentile asked for, not at mean and throughput. B fails if it is shown, at any of
 /// them, that it is slower by more: the whole interval is beyond. It also fails if it is shown that
-/// it has more unexpected answers, since an error is no quick answer.
+/// it has more unexpected answers, since an error is no quick answer; and it does not pass while it
+/// may have more.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
     /// The share: 0.05.
     pub share: f64,
     /// The figures at which B failed.
     pub failed: Vec<Figure>,
-    /// The percentiles at which nobody can tell.
+    /// The figures at which nobody can tell: percentiles, unexpected answers.
     pub blind: Vec<Figure>,
 }
 
@@ -23,9 +24,9 @@ pub struct Gate {
 pub enum Outcome {
     /// It is shown that B is slower by more, or has more unexpected answers.
     Failed,
-    /// Neither that nor the contrary is shown, at one percentile at least.
+    /// Neither that nor the contrary is shown, at one of the figures at least.
     Blind,
-    /// It is shown at each percentile that B is not slower by more.
+    /// It is shown that B is not slower by more, at each percentile, nor has more unexpected answers.
     Passed,
 }
 
@@ -35,9 +36,13 @@ impl Gate {
         for row in rows {
             let limit = 1.0 + share;
             match (row.figure, row.change) {
-                (Figure::Unexpected, _) if row.verdict == Verdict::More => {
-                    gate.failed.push(row.figure);
-                }
+                (Figure::Unexpected, _) => match row.verdict {
+                    Verdict::More => gate.failed.push(row.figure),
+                    Verdict::None | Verdict::Same | Verdict::Fewer => {}
+                    // No run of B has one.
+                    _ if row.b == 0.0 => {}
+                    _ => gate.blind.push(row.figure),
+                },
                 (Figure::At(_), Some(change)) if !is_void && change.low > limit => {
                     gate.failed.push(row.figure);
                 }

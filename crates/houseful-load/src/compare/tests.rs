@@ -259,6 +259,51 @@ fn who_fails_quickly_is_not_faster() {
 }
 
 #[test]
+fn who_may_fail_more_neither_passes_nor_is_the_same() {
+    let percentiles = vec!["50".parse().unwrap(), "90".parse().unwrap()];
+    let options = Options { fail_if_slower: Some(0.05), percentiles, ..options() };
+    let of = |a: &[Kind], b: &[Kind]| compare(&side("a", a), &side("b", b), options.clone());
+    let failing = |every| Kind { odd: Some((every, 0)), ..KIND };
+    let shares = |comparison: &Comparison| {
+        let Row { verdict, change, .. } = row(comparison, "unexpected");
+        (verdict, change.map(|Change { low, high, .. }| (low, high)))
+    };
+
+    // In one run of five every second request has no answer, or one in 250.
+    for every in [2, 250] {
+        let once = [KIND, KIND, failing(every), KIND, KIND];
+        let comparison = of(&[KIND; 5], &once);
+        let (verdict, change) = shares(&comparison);
+        assert_eq!(verdict, Verdict::CannotTell);
+        // Nobody has fewer than none.
+        assert!(matches!(change, Some((0.0, 0.0008..))), "{change:?}");
+        assert_eq!(comparison.verdict, Verdict::CannotTell);
+        assert!(comparison.says().starts_with("cannot tell at "), "{}", comparison.says());
+        assert!(comparison.says().contains("unexpected: chance"), "{}", comparison.says());
+        let gate = comparison.gate.unwrap();
+        assert_eq!((gate.outcome(), gate.blind), (Outcome::Blind, vec![Figure::Unexpected]));
+
+        // The other way round B has none, so it has no more.
+        let back = of(&once, &[KIND; 5]);
+        let (verdict, change) = shares(&back);
+        assert_eq!(verdict, Verdict::CannotTell);
+        assert!(matches!(change, Some((_, 0.0))), "{change:?}");
+        assert_eq!(back.gate.unwrap().outcome(), Outcome::Passed);
+    }
+
+    // Both fail as often: that is the same, and passes.
+    let comparison = of(&[failing(10); 3], &[failing(10); 3]);
+    assert_eq!(shares(&comparison).0, Verdict::Same);
+    assert_eq!(comparison.says(), "B is as fast as A, within 1%");
+    assert_eq!(comparison.gate.unwrap().outcome(), Outcome::Passed);
+
+    // A few more, and shown.
+    let comparison = of(&[KIND; 3], &[failing(500); 3]);
+    assert_eq!(comparison.says(), "B is as fast as A, within 1%, but fails more often");
+    assert_eq!(comparison.gate.unwrap().failed, [Figure::Unexpected]);
+}
+
+#[test]
 fn a_gate_fails_passes_or_is_blind() {
     let outcome = |times: &[f64], share| {
         let kinds: Vec<_> = times.iter().map(|times| Kind { times: *times, ..KIND }).collect();

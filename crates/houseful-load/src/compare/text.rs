@@ -54,7 +54,9 @@ impl Comparison {
             Verdict::Slower => format!("B is slower: {}", slower()),
             Verdict::Mixed => format!("B is faster: {}; and slower: {}", faster(), slower()),
             Verdict::Same => {
-                format!("B is as fast as A, within {}", Percent(self.options.same_within))
+                let fails_more = self.rows.iter().any(|row| row.verdict == Verdict::More);
+                let but = if fails_more { ", but fails more often" } else { "" };
+                format!("B is as fast as A, within {}{but}", Percent(self.options.same_within))
             }
             _ if fails_more(&self.rows).is_some() => {
                 "cannot tell: one of them fails more often, which may be why it is quicker"

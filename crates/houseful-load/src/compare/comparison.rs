@@ -285,13 +285,13 @@ fn overall(rows: &[Row]) -> Verdict {
     }
 }
 
-/// The side that has so many more unexpected answers that its latencies are others for it.
+/// The side that has so many more unexpected answers that its latencies are others for it, be it by
+/// chance or not: those that were measured are.
 pub(super) fn fails_more(rows: &[Row]) -> Option<&'static str> {
     let row = rows.iter().find(|row| row.figure == Figure::Unexpected)?;
-    let is_much = row.change.is_some_and(|change| change.estimate.abs() > FAILS_MORE);
-    match row.verdict {
-        Verdict::More if is_much => Some("B"),
-        Verdict::Fewer if is_much => Some("A"),
+    match row.b - row.a {
+        more if more > FAILS_MORE => Some("B"),
+        more if more < -FAILS_MORE => Some("A"),
         _ => None,
     }
 }

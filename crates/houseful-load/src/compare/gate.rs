@@ -1,6 +1,6 @@
 //! `--fail-if-slower`: whether B may pass.
 
-use super::comparison::{Row, Verdict};
+use super::comparison::{Row, Verdict, fails_more};
 use super::figure::Figure;
 
 /// What became of a gate at which B must not be slower than A by more than a share.
@@ -8,7 +8,8 @@ use super::figure::Figure;
 /// Judged at each percentile asked for, not at mean and throughput. B fails if it is shown, at any of
 /// them, that it is slower by more: the whole interval is beyond. It also fails if it is shown that
 /// it has more unexpected answers, since an error is no quick answer; and it does not pass while it
-/// may have more.
+/// may have more. Where A has many more, nobody can tell that B is slower: A may have been quick to
+/// fail, and who mends it is not to fail for that.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
     /// The share: 0.05.
@@ -33,6 +34,7 @@ pub enum Outcome {
 impl Gate {
     pub(super) fn judge(share: f64, rows: &[Row], is_void: bool) -> Gate {
         let mut gate = Gate { share, failed: Vec::new(), blind: Vec::new() };
+        let is_mended = fails_more(rows) == Some("A");
         for row in rows {
             let limit = 1.0 + share;
             match (row.figure, row.change) {
@@ -44,7 +46,8 @@ impl Gate {
                     _ => gate.blind.push(row.figure),
                 },
                 (Figure::At(_), Some(change)) if !is_void && change.low > limit => {
-                    gate.failed.push(row.figure);
+                    let which = if is_mended { &mut gate.blind } else { &mut gate.failed };
+                    which.push(row.figure);
                 }
                 (Figure::At(_), Some(change)) if !is_void && change.high <= limit => {}
                 (Figure::At(_), _) => gate.blind.push(row.figure),

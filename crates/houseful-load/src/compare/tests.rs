@@ -250,12 +250,34 @@ fn who_fails_quickly_is_not_faster() {
         assert_eq!(row(&back, "unexpected").verdict, Verdict::Fewer);
         assert_eq!(back.verdict, Verdict::Faster);
         assert!(back.notes.last().unwrap().starts_with("more answers of A"), "{:?}", back.notes);
+        // Nor fails who mends that.
+        let gate = back.gate.unwrap();
+        assert_eq!((gate.outcome(), &gate.failed[..]), (Outcome::Blind, &[][..]));
+        assert_eq!(gate.blind[0], Figure::At("50".parse().unwrap()));
     }
     // Too few to make a median.
     let once = Kind { times: 0.5, odd: Some((200, 503)), ..KIND };
     let comparison = compare(&side("a", &[KIND; 3]), &side("b", &[once; 3]), options());
     assert_eq!(row(&comparison, "unexpected").verdict, Verdict::More);
     assert_eq!(comparison.verdict, Verdict::Faster);
+}
+
+#[test]
+fn who_mends_quick_failures_does_not_fail_though_they_be_by_chance() {
+    let [failing, mended] = [0.5, 1.0].map(|times| Kind { times, ..KIND });
+    let kinds = |kind| [Kind { odd: Some((2, 503)), ..kind }, kind, kind];
+    let options = Options { fail_if_slower: Some(0.05), ..options() };
+    let comparison =
+        compare(&side("a", &kinds(failing)), &side("b", &[mended; 3]), options.clone());
+    assert_eq!(row(&comparison, "unexpected").verdict, Verdict::CannotTell);
+    assert_eq!(row(&comparison, "p50").verdict, Verdict::Slower);
+    let says = "cannot tell: one of them fails more often, which may be why it is quicker";
+    assert_eq!(comparison.says(), says);
+    assert_eq!(comparison.gate.unwrap().failed, []);
+    // Whoever fails as often is slower, though.
+    let comparison =
+        compare(&side("a", &kinds(failing)), &side("b", &kinds(mended)), options.clone());
+    assert_eq!(comparison.gate.unwrap().failed[0], Figure::At("50".parse().unwrap()));
 }
 
 #[test]

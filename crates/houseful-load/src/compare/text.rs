@@ -58,7 +58,7 @@ impl Comparison {
                 let but = if fails_more { ", but fails more often" } else { "" };
                 format!("B is as fast as A, within {}{but}", Percent(self.options.same_within))
             }
-            _ if fails_more(&self.rows).is_some() => {
+            _ if fails_more(&self.rows).is_some() && self.has_other_latencies() => {
                 "cannot tell: one of them fails more often, which may be why it is quicker"
                     .to_owned()
             }
@@ -74,6 +74,11 @@ impl Comparison {
                 )
             }
         }
+    }
+
+    fn has_other_latencies(&self) -> bool {
+        let mut latencies = self.rows.iter().filter(|row| row.figure.is_latency());
+        latencies.any(|row| matches!(row.verdict, Verdict::Faster | Verdict::Slower))
     }
 
     /// The figures that came to this, and by how much.

@@ -120,6 +120,16 @@ fn a_file_is_neither_faster_nor_slower_than_itself() {
     assert_ne!(drawn("1"), drawn("2"));
     let text = stdout(&compare(dir.path(), &["a.gob", "a.gob"]));
     assert!(text.contains("\nnote: one run each: "), "{text}");
+    // And it is told that there is nothing to compare, whatever it is called.
+    let same = "A and B are the same results, so no difference can be found";
+    assert!(text.contains(&format!("\nnote: {same}\n")), "{text}");
+    for side in ["x", "y"] {
+        std::fs::create_dir(dir.path().join(side)).unwrap();
+    }
+    std::os::unix::fs::symlink("../a.gob", dir.path().join("x/1")).unwrap();
+    let copy = ["load", "encode", "-to=csv", "-output=y/1", "a.gob"];
+    assert!(program().args(copy).current_dir(dir.path()).status().unwrap().success());
+    assert_eq!(json(dir.path(), &["x", "y"]).0["notes"][0], same);
 }
 
 #[test]

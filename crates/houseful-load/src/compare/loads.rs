@@ -32,6 +32,7 @@ pub(super) fn late_generator(sides: [&Side; 2]) -> Option<String> {
 /// What of the runs makes them hard to compare, a sentence each.
 pub(super) fn notes(a: &Side, b: &Side) -> Vec<String> {
     let mut notes = Vec::new();
+    notes.extend(same_runs(a, b));
     notes.extend(number_of_runs(a, b));
     notes.extend(order(a, b));
     notes.extend(held(a, b));
@@ -42,6 +43,37 @@ pub(super) fn notes(a: &Side, b: &Side) -> Vec<String> {
     notes.extend(codes(a, b));
     notes.extend(nothing_expected(a, b));
     notes
+}
+
+/// A file that is there twice, under whatever name: a typo, a link, a copy in another encoding.
+fn same_runs(a: &Side, b: &Side) -> Option<String> {
+    let is_in = |run: &Run, side: &Side| side.runs.iter().any(|other| is_same_run(run, other));
+    if a.runs.iter().all(|run| is_in(run, b)) && b.runs.iter().all(|run| is_in(run, a)) {
+        return Some("A and B are the same results, so no difference can be found".to_owned());
+    }
+    let all: Vec<&Run> = a.runs.iter().chain(&b.runs).collect();
+    let pairs: Vec<_> = all
+        .iter()
+        .enumerate()
+        .flat_map(|(n, one)| all[..n].iter().map(move |before| (before, one)))
+        .filter(|(one, other)| is_same_run(one, other))
+        .collect();
+    let (one, other) = pairs.first()?;
+    let more = match pairs.len() - 1 {
+        0 => String::new(),
+        1 => ", and 1 more such pair".to_owned(),
+        more => format!(", and {more} more such pairs"),
+    };
+    let (one, other) = (&one.name, &other.name);
+    Some(format!("`{one}` and `{other}` are the same run{more}: each run is to be there once"))
+}
+
+/// No two runs begin, end and take in all the same to the nanosecond.
+fn is_same_run(one: &Run, other: &Run) -> bool {
+    let (one, other) = (&one.summary, &other.summary);
+    (one.earliest, one.latest, one.requests) == (other.earliest, other.latest, other.requests)
+        && one.latencies.total == other.latencies.total
+        && one.status_codes == other.status_codes
 }
 
 fn number_of_runs(a: &Side, b: &Side) -> Option<String> {

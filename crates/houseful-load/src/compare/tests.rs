@@ -442,6 +442,30 @@ fn what_is_not_alike_is_noted() {
 }
 
 #[test]
+fn a_run_that_is_there_twice_is_noted() {
+    let runs = [0, 100_000, 200_000].map(|begins_ms| Kind { begins_ms, ..KIND });
+    let others = [50_000, 150_000, 250_000].map(|begins_ms| Kind { begins_ms, ..KIND });
+    let twice = |a: &[Kind], b: &[Kind]| {
+        let notes = loads::notes(&side("a", a), &side("b", b));
+        notes.into_iter().find(|note| note.contains("are the same"))
+    };
+    let same = Some("A and B are the same results, so no difference can be found".to_owned());
+    let [one, two, three] = runs;
+    assert_eq!(twice(&runs, &others), None);
+    assert_eq!(twice(&runs, &[two, one, three]), same);
+    assert_eq!(twice(&[one], &[one; 3]), same);
+    // As CSV tells it.
+    assert_eq!(twice(&[one], &[Kind { slip: None, ..one }]), same);
+    let slower = Kind { times: 1.001, ..one };
+    assert_eq!(twice(&[one], &[slower]), None);
+    let once = "are the same run: each run is to be there once";
+    assert_eq!(twice(&[one, two, one], &others), Some(format!("`a/0` and `a/2` {once}")));
+    assert_eq!(twice(&runs, &[two, others[0]]), Some(format!("`a/1` and `b/0` {once}")));
+    let more = "are the same run, and 1 more such pair: each run is to be there once";
+    assert_eq!(twice(&runs, &[two, three]), Some(format!("`a/1` and `b/0` {more}")));
+}
+
+#[test]
 fn reads_as_reviewed() {
     let kinds = |times: f64, odd| {
         [1.0, 1.01, 0.99].map(|of_run| Kind { times: times * of_run, odd, ..KIND })

@@ -112,6 +112,7 @@ fn a_file_is_neither_faster_nor_slower_than_itself() {
         assert_eq!(figure(&said, name)["ratio"]["estimate"], 1.0, "{said}");
     }
     assert_eq!(figure(&said, "p99.9")["verdict"], "too few results");
+    assert_eq!(figure(&said, "p99.9")["why"], "4 beyond it in a run, not 20");
     // Which is not to pass.
     assert_eq!(said["gate"]["cannot_tell"], serde_json::json!(["p99.9"]));
     // The seed decides what is drawn, and nothing else does.

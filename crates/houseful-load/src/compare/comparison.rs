@@ -102,7 +102,8 @@ pub enum Verdict {
     Same,
     /// The interval holds no difference as well as one.
     CannotTell,
-    /// Of a percentile: so many results are beyond it in the run that has the fewest.
+    /// Of a percentile: so many results are beyond it in the run that has the fewest. Of a mean: so
+    /// many there are.
     TooFew(u64),
     /// There is no figure to compare, and why.
     NotJudged(&'static str),

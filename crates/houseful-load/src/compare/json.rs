@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::comparison::{Comparison, SideSummary, Verdict};
 use super::figure::Figure;
 use super::gate::{Gate, Outcome};
+use super::text::few;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -98,7 +99,7 @@ impl Comparison {
             let (ratio, difference) =
                 if row.figure.is_ratio() { (change, None) } else { (None, change) };
             let why = match &row.verdict {
-                Verdict::TooFew(beyond) => Some(format!("{beyond} results beyond it in a run")),
+                Verdict::TooFew(count) => Some(few(row.figure, *count)),
                 Verdict::NotJudged(why) => Some((*why).to_owned()),
                 _ => None,
             };

@@ -122,8 +122,9 @@ fn held(a: &Side, b: &Side) -> Vec<String> {
         )
     });
     let untold_note = (!untold.is_empty()).then(|| {
+        let does = if untold.len() == 1 { "does" } else { "do" };
         format!(
-            "{} does not tell how late requests were sent, so the generator may have been the limit",
+            "{} {does} not tell how late requests were sent, so the generator may have been the limit",
             listed(untold.into_iter())
         )
     });

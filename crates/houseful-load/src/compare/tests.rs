@@ -380,6 +380,12 @@ fn runs_that_are_too_short_or_fail_are_not_judged() {
         comparison.says(),
         "cannot tell: no latency could be judged, and the table says why"
     );
+    let few = Kind { results: 19, ..KIND };
+    let comparison = compare(&side("a", &[few]), &side("b", &[few]), options());
+    assert_eq!(row(&comparison, "mean").verdict, Verdict::TooFew(19));
+    let text = text(&comparison);
+    assert!(text.contains("too few results: 19 in a run, not 20\n"), "{text}");
+    assert!(text.contains("too few results: 9 beyond it in a run, not 20\n"), "{text}");
     let failing = Kind { code: 500, ..KIND };
     let comparison = compare(&side("a", &[KIND]), &side("b", &[failing]), options());
     let none = Verdict::NotJudged("there is a run without a success");
@@ -416,7 +422,7 @@ fn what_is_not_alike_is_noted() {
         ),
         (
             with(|it| it.slip = None),
-            "`b/0`, `b/1`, `b/2` does not tell how late requests were sent, so the generator may have been the limit",
+            "`b/0`, `b/1`, `b/2` do not tell how late requests were sent, so the generator may have been the limit",
         ),
         (
             with(|it| it.slip = Some(Duration::from_millis(99))),
@@ -435,6 +441,9 @@ fn what_is_not_alike_is_noted() {
     let none = [first, none].map(|kinds| side("x", &kinds.map(|it| Kind { code: 404, ..it })));
     let all = loads::notes(&none[0], &none[1]);
     assert_eq!(all, ["no answer was an expected one: see --expect"]);
+    let [first_of_b, others @ ..] = with(|it| it.slip = None);
+    let one_untold = [first_of_b, Kind { slip: KIND.slip, ..others[0] }, second[2]];
+    assert!(notes(&one_untold)[0].starts_with("`b/0` does not tell how "));
     assert!(notes(&second[..2])[0].starts_with("two runs say little "));
     assert!(notes(&second[..1])[0].starts_with("B is one run: "));
     let singles = loads::notes(&side("a", &first[..1]), &side("b", &second[..1]));

@@ -145,15 +145,19 @@ fn cells(row: &Row, options: &Options) -> [String; 6] {
         Verdict::Mixed => "faster and slower".to_owned(),
         Verdict::Same => format!("same within {}", Percent(options.same_within)),
         Verdict::CannotTell => "cannot tell".to_owned(),
-        Verdict::TooFew(beyond) => {
-            format!("too few results: {beyond} beyond it in a run, not {BEYOND_MIN}")
-        }
+        Verdict::TooFew(count) => format!("too few results: {}", few(row.figure, *count)),
         Verdict::NotJudged(why) => format!("not judged: {why}"),
         Verdict::Fewer => "fewer".to_owned(),
         Verdict::More => "more".to_owned(),
         Verdict::None => "none".to_owned(),
     };
     [row.figure.to_string(), shown(row.a), shown(row.b), estimate, interval, verdict]
+}
+
+/// Of a percentile those beyond it count, of a mean all.
+pub(super) fn few(figure: Figure, count: u64) -> String {
+    let beyond = if figure == Figure::Mean { "" } else { " beyond it" };
+    format!("{count}{beyond} in a run, not {BEYOND_MIN}")
 }
 
 fn ns(value: f64) -> String {

@@ -29,6 +29,8 @@ pub(super) struct BlockFold {
 }
 
 struct Block {
+    /// When its first request was due, after the origin; `None` if it has none.
+    first_ns: Option<u128>,
     latencies_ns: Histogram<u64>,
     latency_ns_total: u128,
     successes: u64,
@@ -37,10 +39,11 @@ struct Block {
 impl Block {
     fn new() -> Block {
         let latencies_ns = Histogram::new(LATENCY_DIGITS).expect("3 digits are within 0 to 5");
-        Block { latencies_ns, latency_ns_total: 0, successes: 0 }
+        Block { first_ns: None, latencies_ns, latency_ns_total: 0, successes: 0 }
     }
 
     fn add_block(&mut self, other: &Block) {
+        self.first_ns = self.first_ns.or(other.first_ns);
         self.latencies_ns.add(&other.latencies_ns).expect("the histogram grows to hold the other");
         self.latency_ns_total += other.latency_ns_total;
         self.successes += other.successes;
@@ -66,6 +69,7 @@ impl BlockFold {
             self.blocks.push(Block::new());
         }
         let block = &mut self.blocks[number];
+        block.first_ns = Some(block.first_ns.map_or(after_ns, |first| first.min(after_ns)));
         block.latencies_ns.record(latency_ns).expect("the histogram grows to hold it");
         block.latency_ns_total += u128::from(latency_ns);
         block.successes += u64::from(is_success);
@@ -80,6 +84,20 @@ impl BlockFold {
             }
             self.blocks.push(block);
         }
+    }
+
+    /// How long each block is, from its first request to that of the next. Were it from edge to edge,
+    /// a constant rate would seem to vary, by the one request more that some blocks have.
+    fn lens_s(&self) -> Vec<f64> {
+        let requests = self.blocks.iter().map(|block| block.latencies_ns.len()).sum::<u64>();
+        // What follows the last request is as long as the gaps before it.
+        let gap_ns = self.last_ns as f64 / requests.saturating_sub(1).max(1) as f64;
+        let first_ns = |(number, block): (usize, &Block)| {
+            block.first_ns.unwrap_or(number as u128 * self.len_ns) as f64
+        };
+        let mut edges_ns: Vec<f64> = self.blocks.iter().enumerate().map(first_ns).collect();
+        edges_ns.push(self.last_ns as f64 + gap_ns);
+        edges_ns.windows(2).map(|edges| (edges[1] - edges[0]) / 1e9).collect()
     }
 
     /// The blocks for drawing; `latencies_ns` are those of the whole run, of which none is above
@@ -99,15 +117,10 @@ impl BlockFold {
                 counts_up_to[row * count + number] = sum;
             }
         }
-        let last_len_ns = self.last_ns.saturating_sub((count.max(1) - 1) as u128 * self.len_ns);
-        let len_s = |number| {
-            let len_ns = if number + 1 == count { last_len_ns } else { self.len_ns };
-            len_ns as f64 / 1e9
-        };
         Blocks {
             values_ns: values_ns.iter().map(|value| (*value).min(latency_ns_max)).collect(),
             counts_up_to,
-            lens_s: (0..count).map(len_s).collect(),
+            lens_s: self.lens_s(),
             requests: self.blocks.iter().map(|block| block.latencies_ns.len()).collect(),
             latency_ns_totals: self.blocks.iter().map(|it| it.latency_ns_total as f64).collect(),
             successes: self.blocks.iter().map(|block| block.successes).collect(),
@@ -219,9 +232,28 @@ mod tests {
             let (blocks, _, _) = fold(&results);
             assert!((17..=32).contains(&blocks.len()), "{}", blocks.len());
             assert_eq!(blocks.requests.iter().sum::<u64>(), results.len() as u64);
-            let lasts_s = (results.len() as i64 - 1) as f64 * interval_ms as f64 / 1e3;
+            let lasts_s = results.len() as f64 * interval_ms as f64 / 1e3;
             assert!((blocks.lens_s.iter().sum::<f64>() - lasts_s).abs() < 1e-6 * lasts_s);
+            // The rate of each is that of the run.
+            for (requests, len_s) in blocks.requests.iter().zip(&blocks.lens_s) {
+                let per_s = *requests as f64 / len_s;
+                assert!((per_s * interval_ms as f64 / 1e3 - 1.0).abs() < 1e-9, "{per_s}");
+            }
         }
+    }
+
+    #[test]
+    fn time_without_requests_counts() {
+        // As results come, in the order of their ends.
+        let results: Vec<_> = (0..100)
+            .chain(900..1_000)
+            .map(|n| (if n % 2 == 0 { n + 1 } else { n - 1 }, 1))
+            .collect();
+        let (blocks, ..) = fold(&results);
+        assert!(blocks.requests.iter().filter(|requests| **requests == 0).count() > 10);
+        assert!(blocks.lens_s.iter().all(|len_s| *len_s > 0.0), "{:?}", blocks.lens_s);
+        let per_s = blocks.successes_per_s(&vec![1; blocks.len()]).unwrap();
+        assert!((per_s - 200.0).abs() < 2.0, "{per_s}");
     }
 
     #[test]

@@ -365,9 +365,15 @@ fn a_single_run_spreads_as_the_runs_of_the_other_side() {
         "{}",
         comparison.says()
     );
-    // By itself its p50 is known better than by a hundredth.
+    // By itself its p50 is known better than by a hundredth, and its rate was asked for.
     let alone = compare(&side("a", &[KIND]), &one, options());
     assert_eq!(row(&alone, "p50").verdict, Verdict::Slower);
+    for interval_ms in [10, 3] {
+        let short = Kind { results: 100, interval_ms, ..KIND };
+        let alone = compare(&side("a", &[short]), &side("b", &[short]), options());
+        assert_eq!(row(&alone, "throughput").verdict, Verdict::Same);
+        assert!(!alone.says().contains("throughput"), "{}", alone.says());
+    }
 }
 
 #[test]

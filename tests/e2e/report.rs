@@ -143,7 +143,7 @@ fn what_must_hold_decides_the_exit_code_and_is_named_when_it_does_not() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
-        "failed errors=0: found 50\nfailed success>=99%: found 0.5\nfailed codes=201: found 50 × 409\n"
+        "failed errors=0: found 50\nfailed success>=99%: found 50%\nfailed codes=201: found 50 × 409\n"
     );
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     let holds: Vec<_> =

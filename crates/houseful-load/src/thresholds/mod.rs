@@ -20,7 +20,7 @@ mod parse;
 use std::fmt;
 use std::time::Duration;
 
-use crate::duration::Go;
+use crate::duration::{Go, rounded};
 use crate::metrics::{Codes, Limit, Metrics, Percentile, Summary};
 pub use parse::AssertionError;
 
@@ -100,24 +100,35 @@ impl fmt::Display for Assertion {
 impl Assertion {
     /// Whether it holds of these figures, whose `summary` is at hand.
     pub fn judge(&self, metrics: &Metrics, summary: &Summary) -> Judgement {
-        let (holds, found) = self.claim.judge(metrics, summary);
+        let (holds, found) =
+            self.claim.judge(metrics, summary, self.text.trim_end().ends_with('%'));
         Judgement { assertion: self.text.clone(), holds, found }
     }
 }
 
 impl Claim {
-    fn judge(&self, metrics: &Metrics, summary: &Summary) -> (bool, String) {
+    /// A share is told in percent if it was asked so.
+    fn judge(&self, metrics: &Metrics, summary: &Summary, in_percent: bool) -> (bool, String) {
         if summary.requests == 0 && !matches!(self, Claim::Number(Number::Requests, ..)) {
             return (false, "no results".to_owned());
         }
         const UNTOLD: &str = "nothing: the results do not tell how late requests were sent";
         let found = match self {
             Claim::Time(time, op, bound) => time.of(metrics, summary).map(|found| {
-                (op.holds(found.as_nanos() as f64, bound.as_nanos() as f64), Go(found).to_string())
+                let holds = |it: Duration| op.holds(it.as_nanos() as f64, bound.as_nanos() as f64);
+                // Not rounded to what would read as the contrary.
+                let is_told = holds(rounded(found)) == holds(found);
+                let shown = if is_told { rounded(found) } else { found };
+                (holds(found), Go(shown).to_string())
             }),
-            Claim::Number(number, op, bound) => {
-                number.of(summary).map(|found| (op.holds(found, *bound), number.show(found)))
-            }
+            Claim::Number(number, op, bound) => number.of(summary).map(|found| {
+                let shown = number.show(found, |it| op.holds(it, *bound));
+                let is_share = *number == Number::Success;
+                (
+                    op.holds(found, *bound),
+                    if is_share && in_percent { percent(&shown) } else { shown },
+                )
+            }),
             Claim::Codes(codes) => {
                 let (known, others): (Vec<_>, Vec<_>) =
                     summary.status_codes.iter().partition(|(code, _)| codes.contains(**code));
@@ -166,14 +177,30 @@ impl Number {
         })
     }
 
-    fn show(self, found: f64) -> String {
+    /// Rounded, but not to what would read as the contrary; and 99.996 % must not read as 100.
+    fn show(self, found: f64, holds: impl Fn(f64) -> bool) -> String {
+        let digits_min = match self {
+            Number::Success => 4,
+            Number::Rate | Number::Throughput => 2,
+            _ => 0,
+        };
+        let is_all = |it: f64| self == Number::Success && (it == 0.0 || it == 1.0);
+        let as_told = |shown: &String| {
+            let told = shown.parse().unwrap_or(found);
+            holds(told) == holds(found) && is_all(told) == is_all(found)
+        };
+        let mut shown = (digits_min..=17).map(|digits| format!("{found:.digits$}"));
+        let shown = shown.find(as_told).unwrap_or_else(|| found.to_string());
         match self {
-            // Not rounded: 99.996 % must not read as 100.
-            Number::Success => format!("{found}"),
-            Number::Rate | Number::Throughput => format!("{found:.2}"),
-            _ => format!("{found}"),
+            Number::Success => shown.trim_end_matches('0').trim_end_matches('.').to_owned(),
+            _ => shown,
         }
     }
+}
+
+/// The point is moved in the text, so that 0.07 is 7% and not 7.000000000000001%.
+fn percent(share: &str) -> String {
+    format!("{share}e2").parse::<f64>().map_or(share.to_owned(), |percent| format!("{percent}%"))
 }
 
 impl Op {
@@ -244,7 +271,8 @@ mod tests {
             ("unsent=0", true, "0"),
             ("rate>=10.1", true, "10.10"),
             ("throughput>10", false, "9.90"),
-            ("success>=99%", true, "0.99"),
+            ("success>=99%", true, "99%"),
+            ("success>=99.1%", false, "99%"),
             ("success>0.99", false, "0.99"),
             ("codes=201,409,500", true, "49 × 201, 50 × 409, 1 × 500"),
             ("codes=201,409", false, "1 × 500"),
@@ -257,6 +285,35 @@ mod tests {
         let (holds, found) = judge(&metrics, "p99<99ms");
         assert!(!holds && found.starts_with("99.0"), "{found}");
         assert!(judge(&metrics, "p99<100ms").0);
+    }
+
+    #[test]
+    fn what_was_found_is_rounded_but_not_to_the_contrary() {
+        let show = |number: Number, found: f64, op: Op, bound: f64| {
+            number.show(found, |it| op.holds(it, bound))
+        };
+        for (number, found, op, bound, shown) in [
+            (Number::Success, 2.0 / 3.0, Op::GreaterOrEqual, 0.99, "0.6667"),
+            (Number::Success, 0.07, Op::GreaterOrEqual, 0.99, "0.07"),
+            (Number::Success, 1.0, Op::GreaterOrEqual, 0.99, "1"),
+            (Number::Success, 0.0, Op::GreaterOrEqual, 0.99, "0"),
+            (Number::Success, 0.999_996, Op::GreaterOrEqual, 0.99, "0.999996"),
+            (Number::Success, 0.000_004, Op::GreaterOrEqual, 0.99, "0.000004"),
+            (Number::Success, 0.989_999_9, Op::GreaterOrEqual, 0.99, "0.9899999"),
+            (Number::Rate, 400.100_02, Op::GreaterOrEqual, 400.0, "400.10"),
+            (Number::Rate, 399.999_6, Op::GreaterOrEqual, 400.0, "399.9996"),
+            (Number::Requests, 12.0, Op::Equal, 12.0, "12"),
+        ] {
+            assert_eq!(show(number, found, op, bound), shown, "{found}");
+        }
+        for (share, shown) in [("0.07", "7%"), ("0.6667", "66.67%"), ("1", "100%"), ("0", "0%")] {
+            assert_eq!(percent(share), shown);
+        }
+        let mut metrics = Metrics::new();
+        let latency = Duration::from_nanos(2_954_887_167);
+        metrics.add(&Record { code: 200, latency, ..Record::default() });
+        assert_eq!(judge(&metrics, "max<50ms"), (false, "2.955s".to_owned()));
+        assert_eq!(judge(&metrics, "max<2.955s"), (true, "2.954887167s".to_owned()));
     }
 
     #[test]

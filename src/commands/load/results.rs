@@ -20,6 +20,10 @@ pub(super) fn for_each(
     keep: Keep,
     mut each: impl FnMut(&Record) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    // Who holds it waits for himself when it is opened again.
+    if files.iter().filter(|path| is_stdin(path)).count() > 1 {
+        bail!("expected stdin once, found `-` twice; name the other results by their file");
+    }
     let readers = if files.is_empty() {
         vec![open(Path::new("-"))?]
     } else {
@@ -55,8 +59,12 @@ pub(super) fn warn_of_none(files: &[PathBuf]) {
     say(format_args!("warning: there is no result in {}", sources(files)));
 }
 
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
 fn open(path: &Path) -> anyhow::Result<Reader<Box<dyn BufRead>>> {
-    if path.as_os_str() == "-" {
+    if is_stdin(path) {
         return Ok(Reader::new(Box::new(io::stdin().lock()), "stdin"));
     }
     let name = path.display().to_string();

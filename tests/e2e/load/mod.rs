@@ -9,6 +9,7 @@ mod guide;
 mod http2;
 #[path = "../../../crates/houseful-load/tests/server/http2.rs"]
 pub(crate) mod http2_server;
+mod inputs;
 mod outputs;
 mod pacing;
 #[path = "../../../crates/houseful-load/tests/server/mod.rs"]

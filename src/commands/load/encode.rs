@@ -1,30 +1,85 @@
 //! `houseful load encode`.
 
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use houseful_load::results::{Encoding, Keep};
 
 use super::outflow::Outflow;
-use super::results::{for_each, open_output, warn_of_none};
+use super::results::{for_each, open_unbuffered, reads_stdin, warn_of_none};
 use crate::cli::{EncodeArgs, ResultEncoding};
+use crate::interrupt;
 
-/// Writes each record again as it is read.
+/// Writes each record again as it is read; a file has what it had until all are.
 pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<ExitCode> {
     let encoding = match args.to {
         ResultEncoding::Gob => Encoding::Gob,
         ResultEncoding::Json => Encoding::Json,
         ResultEncoding::Csv => Encoding::Csv,
     };
-    let out = Outflow::new(open_output(&args.output, encoding, &args.files)?, encoding, || ());
+    let mut output = open_unbuffered(&args.output, encoding, &args.files)?;
+    let unfinished = Arc::new(Mutex::new(None));
+    end_on_interrupt(args, &unfinished)?;
+    let beside = {
+        // An interrupt in between waits.
+        let mut unfinished = unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        let beside = output.beside().with_context(|| cannot_write(args))?;
+        *unfinished = beside.as_ref().map(|it| it.path().to_owned());
+        beside
+    };
+    match beside {
+        Some(beside) => {
+            write(args, encoding, beside.writer().with_context(|| cannot_write(args))?)?;
+            output.put(beside).with_context(|| cannot_write(args))?;
+        }
+        None => write(args, encoding, output)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(
+    args: &EncodeArgs,
+    encoding: Encoding,
+    to: impl Write + Send + 'static,
+) -> anyhow::Result<()> {
+    let out = Outflow::new(Box::new(BufWriter::new(to)), encoding, || ());
     let mut is_empty = true;
     for_each(&args.files, Keep::All, |record| {
         is_empty = false;
-        out.write(record).context("cannot write the results")
+        out.write(record).with_context(|| cannot_write(args))
     })?;
-    out.finish().context("cannot write the results")?;
+    out.finish().with_context(|| cannot_write(args))?;
     if is_empty {
         warn_of_none(&args.files);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+/// Leaves nothing unfinished. A Ctrl-C reaches the attack before us in the pipe, too; what it still
+/// sends is encoded.
+fn end_on_interrupt(
+    args: &EncodeArgs,
+    unfinished: &Arc<Mutex<Option<PathBuf>>>,
+) -> anyhow::Result<()> {
+    let (reads_stdin, unfinished) = (reads_stdin(&args.files), Arc::clone(unfinished));
+    interrupt::on_each(move |interrupt| {
+        if reads_stdin && interrupt.is_from_keyboard() && interrupt.nth == 1 {
+            return;
+        }
+        if let Some(path) = &*unfinished.lock().unwrap_or_else(PoisonError::into_inner) {
+            drop(fs::remove_file(path));
+        }
+        interrupt.end();
+    })
+}
+
+fn cannot_write(args: &EncodeArgs) -> String {
+    match args.output.as_str() {
+        "-" => "cannot write the results to stdout".to_owned(),
+        name => format!("cannot write the results to `{name}`"),
+    }
 }

@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use tempfile::NamedTempFile;
 
 /// A destination that is open, so that a long attack does not end in a name that cannot be written.
 pub(super) enum Output {
@@ -22,6 +23,25 @@ pub(super) enum Output {
     },
 }
 
+/// What is to take the place of a file; dropped, it is gone.
+pub(super) struct Beside {
+    file: NamedTempFile,
+    target: PathBuf,
+    /// Whose it is, and who may read it.
+    like: Metadata,
+}
+
+impl Beside {
+    pub(super) fn writer(&self) -> io::Result<File> {
+        self.file.as_file().try_clone()
+    }
+
+    /// Where it is until then.
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+}
+
 impl Output {
     /// The file of this name, or stdout for `-`. It is none of `inputs`, where none is stdin: what is
     /// written over cannot be read.
@@ -32,37 +52,54 @@ impl Output {
             return Ok(Output::Stdout(io::stdout()));
         }
         let path = PathBuf::from(name);
-        let is_new = path.symlink_metadata().is_err();
+        let is_new = path.metadata().is_err();
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         let file = file.with_context(|| format!("cannot create `{name}`"))?;
         Ok(Output::File { path, file, is_new, is_cut: false })
     }
 
-    /// Puts all of it in the place of what the file had, when it is whole. A pipe or a device takes it
-    /// as it comes, and so does a file that has more than this name, or lies where none can be made.
+    /// Puts all of it in the place of what the file had, when it is whole.
     pub(super) fn replace(&mut self, with: &[u8]) -> io::Result<()> {
-        if let Output::File { path, file, is_cut, .. } = self {
-            let metadata = file.metadata()?;
-            // A link to it stays a link.
-            let target = path.canonicalize()?;
-            let beside = target.parent().map(tempfile::NamedTempFile::new_in);
-            if let Some(Ok(mut beside)) = beside
-                && metadata.is_file()
-                && metadata.nlink() == 1
-                && !is_open_twice(&metadata)
-            {
-                beside.write_all(with)?;
-                // Whose it is can be kept only by root, and matters only then.
-                let (user, group) = (Some(metadata.uid()), Some(metadata.gid()));
-                drop(fchown(beside.as_file(), user, group));
-                beside.as_file().set_permissions(metadata.permissions())?;
-                beside.persist(target).map_err(|error| error.error)?;
-                *is_cut = true;
-                return Ok(());
-            }
+        if let Some(mut beside) = self.beside()? {
+            beside.file.write_all(with)?;
+            return self.put(beside);
         }
         self.write_all(with)?;
         self.flush()
+    }
+
+    /// A file beside this one, to be put in its place when it is whole. None beside stdout, a pipe or a
+    /// device, which take what is written as it comes, and so does a file that has more than this name,
+    /// or lies where none can be made.
+    pub(super) fn beside(&mut self) -> io::Result<Option<Beside>> {
+        let Output::File { path, file, is_new, is_cut } = self else { return Ok(None) };
+        let like = file.metadata()?;
+        // A link to it stays a link.
+        let target = path.canonicalize()?;
+        if !like.is_file() || like.nlink() != 1 || is_open_twice(&like) {
+            return Ok(None);
+        }
+        let Some(Ok(file)) = target.parent().map(NamedTempFile::new_in) else {
+            return Ok(None);
+        };
+        // Whoever ends us before it is whole finds nothing there.
+        if *is_new && !*is_cut {
+            fs::remove_file(&target)?;
+            *is_new = false;
+        }
+        Ok(Some(Beside { file, target, like }))
+    }
+
+    /// What was written there is what this has now.
+    pub(super) fn put(&mut self, Beside { file, target, like }: Beside) -> io::Result<()> {
+        // Whose it is can be kept only by root, and matters only then.
+        drop(fchown(file.as_file(), Some(like.uid()), Some(like.gid())));
+        file.as_file().set_permissions(like.permissions())?;
+        file.persist(target).map_err(|error| error.error)?;
+        if let Output::File { is_cut, .. } = self {
+            *is_cut = true;
+        }
+        Ok(())
     }
 
     fn cut(&mut self) -> io::Result<()> {
@@ -99,7 +136,7 @@ impl Write for Output {
 impl Drop for Output {
     fn drop(&mut self) {
         if let Output::File { path, is_new: true, is_cut: false, .. } = self {
-            drop(fs::remove_file(path));
+            drop(path.canonicalize().and_then(fs::remove_file));
         }
     }
 }

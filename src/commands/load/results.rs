@@ -59,6 +59,11 @@ pub(super) fn warn_of_none(files: &[PathBuf]) {
     say(format_args!("warning: there is no result in {}", sources(files)));
 }
 
+/// Whether any of it comes from stdin.
+pub(super) fn reads_stdin(files: &[PathBuf]) -> bool {
+    files.is_empty() || files.iter().any(|path| is_stdin(path))
+}
+
 fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
@@ -72,16 +77,25 @@ fn open(path: &Path) -> anyhow::Result<Reader<Box<dyn BufRead>>> {
     Ok(Reader::new(Box::new(BufReader::with_capacity(READ_LEN, file)), name))
 }
 
-/// Where results go that are made of those: the file of this name, or stdout for `-`.
+/// Where results go that are made of those, with a buffer: the file of this name, or stdout for `-`.
 pub(super) fn open_output(
     name: &str,
     encoding: Encoding,
     inputs: &[PathBuf],
 ) -> anyhow::Result<Box<dyn Write + Send>> {
+    Ok(Box::new(BufWriter::new(open_unbuffered(name, encoding, inputs)?)))
+}
+
+/// The same, without.
+pub(super) fn open_unbuffered(
+    name: &str,
+    encoding: Encoding,
+    inputs: &[PathBuf],
+) -> anyhow::Result<Output> {
     if name == "-" && encoding == Encoding::Gob && io::stdout().is_terminal() {
         bail!(
             "gob is not for terminals: pipe it to `houseful load report` or `houseful load encode`, or name a file with --output"
         );
     }
-    Ok(Box::new(BufWriter::new(Output::open(name, inputs)?)))
+    Output::open(name, inputs)
 }

@@ -1,15 +1,17 @@
 //! `houseful load encode`: several files as one, by whatever means they were
 //! joined, and one that was cut off.
 
+use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::server::{Reply, Server};
 use super::{OK, stderr, write_targets};
-use crate::support::{program, temp_dir};
+use crate::support::{PATIENCE, program, temp_dir, wait_until};
 
 /// `a.gob` and `b.gob` in `dir`, of two attacks at the same time, with ten results each.
 fn play(dir: &Path) {
@@ -85,4 +87,81 @@ fn one_that_was_cut_off_says_where_and_gives_what_came_before() {
     std::fs::write(dir.path().join("before.gob"), &whole[..offset]).unwrap();
     let output = load(dir.path(), &["encode", "before.gob"]);
     assert_eq!((encoded(&output).len(), stderr(&output).as_str()), (9, ""));
+}
+
+/// How many files there are.
+fn files(dir: &Path) -> usize {
+    fs::read_dir(dir).unwrap().count()
+}
+
+#[test]
+fn a_file_keeps_what_it_had_if_what_is_to_be_encoded_is_broken() {
+    let dir = temp_dir();
+    play(dir.path());
+    let path = |name: &str| dir.path().join(name);
+    for (to, garbage) in [("gob", &b"\x02\x70\x00"[..]), ("json", b"{]\n"), ("csv", b"1,2\n")] {
+        let made = load(dir.path(), &["encode", "-to", to, "a.gob"]).stdout;
+        // What follows the garbage is whole again.
+        fs::write(path("broken"), [&made, garbage, &made].concat()).unwrap();
+        fs::write(path("old"), "before").unwrap();
+        let before = files(dir.path());
+        for name in ["old", "new"] {
+            let output = load(dir.path(), &["encode", "-output", name, "b.gob", "broken"]);
+            assert_eq!(output.status.code(), Some(2), "{to}: {output:?}");
+            assert!(stderr(&output).contains("expected a result as "), "{to}: {output:?}");
+            assert_eq!(
+                (fs::read(path("old")).unwrap(), files(dir.path())),
+                (b"before".into(), before)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_that_has_another_name_or_is_yet_to_come_has_what_was_encoded() {
+    let dir = temp_dir();
+    play(dir.path());
+    let expected = load(dir.path(), &["encode", "a.gob"]).stdout;
+    let path = |name: &str| dir.path().join(name);
+    fs::write(path("old"), vec![b'x'; 1 << 20]).unwrap();
+    fs::hard_link(path("old"), path("other")).unwrap();
+    std::os::unix::fs::symlink("new", path("link")).unwrap();
+    for (output, names) in [("old", ["old", "other"]), ("link", ["link", "new"])] {
+        assert!(load(dir.path(), &["encode", "-output", output, "a.gob"]).status.success());
+        for name in names {
+            assert_eq!(fs::read(path(name)).unwrap(), expected, "{name}");
+        }
+    }
+    assert!(path("link").is_symlink());
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_half_encoded() {
+    let dir = temp_dir();
+    play(dir.path());
+    let results = load(dir.path(), &["encode", "a.gob"]).stdout;
+    fs::write(dir.path().join("old"), "before").unwrap();
+    let before = files(dir.path());
+    // From the keyboard it is meant for the attack, whose last results are still to come.
+    for (signal, code) in [("-TERM", 143), ("-INT", 0)] {
+        let mut encode = program()
+            .args(["load", "encode", "-output=old"])
+            .current_dir(dir.path())
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = encode.stdin.take().unwrap();
+        stdin.write_all(&results[..results.len() / 2]).unwrap();
+        wait_until(PATIENCE, "it is written beside", || files(dir.path()) > before);
+        assert_eq!(fs::read(dir.path().join("old")).unwrap(), b"before");
+        let kill = Command::new("kill").args([signal, &encode.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        if code == 0 {
+            stdin.write_all(&results[results.len() / 2..]).unwrap();
+            drop(stdin);
+        }
+        assert_eq!(encode.wait().unwrap().code(), Some(code));
+        assert_eq!(files(dir.path()), before);
+    }
+    assert_eq!(fs::read(dir.path().join("old")).unwrap(), results);
 }

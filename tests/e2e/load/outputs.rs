@@ -199,26 +199,37 @@ fn what_is_no_file_takes_its_output_as_it_comes() {
 }
 
 #[test]
-fn a_full_disk_leaves_the_old_plot() {
+fn a_full_disk_leaves_what_was_there() {
     let dir = temp_dir();
     write_results(dir.path(), 200);
-    fs::write(dir.path().join("plot.html"), BEFORE).unwrap();
-    for name in ["plot.html", "new.html"] {
+    let long = fs::read_to_string(dir.path().join("results.json")).unwrap().repeat(20);
+    fs::write(dir.path().join("results.json"), long).unwrap();
+    fs::write(dir.path().join("old.html"), BEFORE).unwrap();
+    for (command, name) in [
+        (&["plot"][..], "old.html"),
+        (&["plot"], "new.html"),
+        (&["encode"], "old.html"),
+        (&["encode"], "new.html"),
+        (&["encode", "-to=csv"], "old.html"),
+    ] {
         // No file may be longer than some blocks, which is told as a full disk is.
         let output = std::process::Command::new("sh")
             .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "sh"])
             .arg(env!("CARGO_BIN_EXE_houseful"))
-            .args(["load", "plot", "results.json", "--output", name])
+            .arg("load")
+            .args(command)
+            .args(["results.json", "--output", name])
             .current_dir(dir.path())
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
-        assert!(stderr(&output).contains(&format!("cannot write `{name}`")), "{output:?}");
+        let said = stderr(&output);
+        assert!(said.contains("cannot write ") && said.contains(&format!("`{name}`")), "{said}");
+        assert_eq!(fs::read_to_string(dir.path().join("old.html")).unwrap(), BEFORE);
+        let left: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
     }
-    assert_eq!(fs::read_to_string(dir.path().join("plot.html")).unwrap(), BEFORE);
-    let left: Vec<_> =
-        fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
-    assert_eq!(left.len(), 2, "{left:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use anyhow::Context;
 use houseful_load::results::{Encoding, Keep};
 
 use super::outflow::Outflow;
-use super::results::{for_each, open_unbuffered, reads_stdin, warn_of_none};
+use super::results::{for_each_of_run, open_unbuffered, reads_stdin, warn_of_none};
 use crate::cli::{EncodeArgs, ResultEncoding};
 use crate::interrupt;
 
@@ -48,7 +48,7 @@ fn write(
 ) -> anyhow::Result<()> {
     let out = Outflow::new(Box::new(BufWriter::new(to)), encoding, || ());
     let mut is_empty = true;
-    for_each(&args.files, Keep::All, |record| {
+    for_each_of_run(&args.files, Keep::All, |record| {
         is_empty = false;
         out.write(record).with_context(|| cannot_write(args))
     })?;

@@ -142,18 +142,37 @@ impl Drop for Output {
 }
 
 fn refuse_inputs(name: &str, inputs: &[PathBuf]) -> anyhow::Result<()> {
-    let of = |path: &Path, standard: Option<Metadata>| {
-        let metadata = if path.as_os_str() == "-" { standard } else { fs::metadata(path).ok() };
-        metadata.filter(Metadata::is_file)
+    let output = match name {
+        "-" => metadata_of(io::stdout()).as_ref().and_then(FileId::of),
+        name => file_of(Path::new(name)),
     };
-    let output = of(Path::new(name), metadata_of(io::stdout()));
     let stdin = [PathBuf::from("-")];
     for input in if inputs.is_empty() { &stdin } else { inputs } {
-        if is_same_file(output.clone(), of(input, metadata_of(io::stdin()))) {
+        if output.is_some() && output == file_of(input) {
             bail!("--output: `{name}` is what is to be read; name another file");
         }
     }
     Ok(())
+}
+
+/// Which regular file this is, by whatever name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(metadata: &Metadata) -> Option<FileId> {
+        metadata.is_file().then(|| FileId { device: metadata.dev(), inode: metadata.ino() })
+    }
+}
+
+/// The regular file that is read by this name, in which `-` is stdin; `None` if it is none.
+pub(super) fn file_of(input: &Path) -> Option<FileId> {
+    let metadata =
+        if input.as_os_str() == "-" { metadata_of(io::stdin()) } else { fs::metadata(input).ok() };
+    metadata.as_ref().and_then(FileId::of)
 }
 
 fn metadata_of(file: impl AsFd) -> Option<Metadata> {

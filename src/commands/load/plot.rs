@@ -11,7 +11,7 @@ use houseful_load::results::Keep;
 
 use super::generate::parse_duration;
 use super::output::Output;
-use super::results::{for_each, sources};
+use super::results::{for_each_of_run, sources};
 use crate::cli::{PlotArgs, PlotFormat};
 use crate::interrupt;
 
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &PlotArgs) -> anyhow::Result<ExitCode> {
     let mut warm_up = WarmUp::new(skip);
     let mut plot = Plot::new(Options { title: args.title.clone(), expect: args.expect.clone() });
     let mut left_out: u64 = 0;
-    for_each(&args.files, Keep::Figures, |record| {
+    for_each_of_run(&args.files, Keep::Figures, |record| {
         if warm_up.has(record) {
             left_out += 1;
         } else {

@@ -13,7 +13,7 @@ use houseful_load::thresholds::{Assertion, Judgement};
 
 use super::generate::parse_duration;
 use super::output::Output;
-use super::results::{for_each, sources, warn_of_none};
+use super::results::{for_each_of_run, sources, warn_of_none};
 use crate::cli::{ReportArgs, ReportType};
 use crate::{interrupt, say, was_read};
 
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     })?;
     let fold = if every.is_zero() {
         let mut fold = fold;
-        for_each(&args.files, Keep::Figures, |record| {
+        for_each_of_run(&args.files, Keep::Figures, |record| {
             fold.add(record);
             Ok(())
         })?;
@@ -145,7 +145,7 @@ fn print_every(
     std::thread::spawn({
         let (shared, files) = (Arc::clone(&shared), args.files.clone());
         move || {
-            let read = for_each(&files, Keep::Figures, |record| {
+            let read = for_each_of_run(&files, Keep::Figures, |record| {
                 shared.lock().0.add(record);
                 Ok(())
             });

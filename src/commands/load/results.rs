@@ -5,9 +5,10 @@ use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use houseful_load::results::{Encoding, Keep, Merge, ReadError, Reader, Record};
+use houseful_load::duration::{Go, rounded};
+use houseful_load::results::{Encoding, Gap, Keep, Merge, ReadError, Reader, Record};
 
-use super::output::Output;
+use super::output::{Output, file_of};
 use crate::say;
 
 /// How much of a file is read at once.
@@ -18,8 +19,34 @@ const READ_LEN: usize = 1 << 16;
 pub(super) fn for_each(
     files: &[PathBuf],
     keep: Keep,
-    mut each: impl FnMut(&Record) -> anyhow::Result<()>,
+    each: impl FnMut(&Record) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    read(files, keep, each).map(drop)
+}
+
+/// The same, of files that are taken for one run; warns if they hardly are.
+pub(super) fn for_each_of_run(
+    files: &[PathBuf],
+    keep: Keep,
+    each: impl FnMut(&Record) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    warn_of_same(files);
+    if let Some(Gap { before, after, duration }) = read(files, keep, each)? {
+        let [before, after] = [before, after].map(|at| source(&files[at]));
+        let duration = Go(rounded(duration));
+        say(format_args!(
+            "warning: {before} and {after} do not overlap in time, {duration} lie between them; they are taken for one run"
+        ));
+    }
+    Ok(())
+}
+
+/// Hands on each record. Returns the longest time in between two files.
+fn read(
+    files: &[PathBuf],
+    keep: Keep,
+    mut each: impl FnMut(&Record) -> anyhow::Result<()>,
+) -> anyhow::Result<Option<Gap>> {
     // Who holds it waits for himself when it is opened again.
     if files.iter().filter(|path| is_stdin(path)).count() > 1 {
         bail!("expected stdin once, found `-` twice; name the other results by their file");
@@ -34,7 +61,7 @@ pub(super) fn for_each(
     loop {
         match merge.read_into(&mut record) {
             Ok(true) => each(&record)?,
-            Ok(false) => return Ok(()),
+            Ok(false) => return Ok(merge.gap()),
             // Whoever wrote it was stopped; what came before is whole.
             Err(error @ ReadError::Cut { .. }) => say(format_args!("warning: {error}")),
             Err(error) => return Err(error.into()),
@@ -42,16 +69,36 @@ pub(super) fn for_each(
     }
 }
 
+/// Warns of a file that is read more than once, by whatever name.
+fn warn_of_same(files: &[PathBuf]) {
+    let identities: Vec<_> = files.iter().map(|path| file_of(path)).collect();
+    for (n, file) in identities.iter().enumerate() {
+        let Some(first) = identities[..n].iter().position(|it| it.is_some() && it == file) else {
+            continue;
+        };
+        let (one, other) = (source(&files[first]), source(&files[n]));
+        if one == other {
+            say(format_args!(
+                "warning: {one} is given twice, and each of its results counts twice"
+            ));
+        } else {
+            say(format_args!(
+                "warning: {one} and {other} are the same file, and each of its results counts twice"
+            ));
+        }
+    }
+}
+
 /// What results are read from, in words.
 pub(super) fn sources(files: &[PathBuf]) -> String {
-    let name = |path: &PathBuf| match path.to_str() {
-        Some("-") => "stdin".to_owned(),
-        _ => format!("`{}`", path.display()),
-    };
     match files {
         [] => "stdin".to_owned(),
-        files => files.iter().map(name).collect::<Vec<_>>().join(", "),
+        files => files.iter().map(|path| source(path)).collect::<Vec<_>>().join(", "),
     }
+}
+
+fn source(path: &Path) -> String {
+    if is_stdin(path) { "stdin".to_owned() } else { format!("`{}`", path.display()) }
 }
 
 /// Says that nothing comes of these files, for it may look like an answer.

@@ -60,3 +60,47 @@ fn stdin_is_read_once() {
         assert_eq!(output.stdout, b"", "{command:?}");
     }
 }
+
+#[test]
+fn files_that_are_not_of_one_run_are_told() {
+    let dir = temp_dir();
+    let path = |name: &str| dir.path().join(name);
+    for (name, second) in [("a.json", 0), ("at-once.json", 0), ("later.json", 40)] {
+        fs::write(path(name), results(second)).unwrap();
+    }
+    fs::write(path("empty.json"), "").unwrap();
+    fs::hard_link(path("a.json"), path("hard.json")).unwrap();
+    std::os::unix::fs::symlink("a.json", path("link.json")).unwrap();
+    let apart = |one, other| {
+        format!(
+            "warning: {one} and {other} do not overlap in time, 39.099s lie between them; they are taken for one run\n"
+        )
+    };
+    let same = |one, other| {
+        format!(
+            "warning: `{one}` and `{other}` are the same file, and each of its results counts twice\n"
+        )
+    };
+    let twice =
+        "warning: `a.json` is given twice, and each of its results counts twice\n".to_owned();
+    for (files, says) in [
+        (&["a.json"][..], String::new()),
+        (&["a.json", "at-once.json", "empty.json"], String::new()),
+        (&["a.json", "at-once.json", "later.json"], apart("`a.json`", "`later.json`")),
+        (&["later.json", "empty.json", "a.json"], apart("`a.json`", "`later.json`")),
+        (&["-", "later.json"], apart("stdin", "`later.json`")),
+        (&["a.json", "./a.json"], same("a.json", "./a.json")),
+        (&["a.json", "link.json"], same("a.json", "link.json")),
+        (&["at-once.json", "hard.json", "a.json"], same("hard.json", "a.json")),
+        (&["a.json", "a.json"], twice.clone()),
+        (&["a.json", "later.json", "a.json"], twice + &apart("`a.json`", "`later.json`")),
+        (&["/dev/null", "/dev/null", "a.json"], String::new()),
+    ] {
+        let commands = [&["report"][..], &["report", "--every=1h"], &["encode"], &["plot"]];
+        for command in commands {
+            let output = load(dir.path(), &[command, files].concat(), &results(0));
+            let found = (output.status.code(), stderr(&output));
+            assert_eq!(found, (Some(0), says.clone()), "{command:?} {files:?}");
+        }
+    }
+}

@@ -240,7 +240,10 @@ fn no_result_at_all_is_told() {
     let all_skipped = "warning: --skip=1h leaves out all 10 results of `results.json`\n";
     for (words, says) in [
         (&["report", "empty"][..], "warning: there is no result in `empty`\n"),
-        (&["report", "empty", "empty"], "warning: there is no result in `empty`, `empty`\n"),
+        (
+            &["report", "empty", "/dev/null"],
+            "warning: there is no result in `empty`, `/dev/null`\n",
+        ),
         (&["report", "--skip=1h", "results.json"], all_skipped),
         (&["report", "--skip=500ms", "results.json"], ""),
         (&["encode", "empty"], "warning: there is no result in `empty`\n"),

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use super::{ReadError, Reader, Record};
+use super::{Gap, ReadError, Reader, Record, Span};
 
 /// Merges sources by when the requests ended, which is the order in which each of them was
 /// written. Holds one record of each.
@@ -17,13 +17,20 @@ struct Source<R> {
     has_next: bool,
     /// A reader is asked once more after an error only if it can go on.
     over: bool,
+    /// Of what was read so far.
+    span: Option<Span>,
 }
 
 impl<R: BufRead> Merge<R> {
     /// Of these, none of which is read yet.
     pub fn new(readers: impl IntoIterator<Item = Reader<R>>) -> Merge<R> {
-        let source =
-            |reader| Source { reader, next: Record::default(), has_next: false, over: false };
+        let source = |reader| Source {
+            reader,
+            next: Record::default(),
+            has_next: false,
+            over: false,
+            span: None,
+        };
         Merge { sources: readers.into_iter().map(source).collect() }
     }
 
@@ -38,6 +45,10 @@ impl<R: BufRead> Merge<R> {
                 Ok(has_next) => {
                     source.has_next = has_next;
                     source.over = !has_next;
+                    if has_next {
+                        let span = Span::of(&source.next);
+                        source.span = Some(source.span.map_or(span, |all| all.with(span)));
+                    }
                 }
                 Err(error) => {
                     source.over = !matches!(error, ReadError::Wrong { .. });
@@ -52,5 +63,11 @@ impl<R: BufRead> Merge<R> {
         first.has_next = false;
         std::mem::swap(record, &mut first.next);
         Ok(true)
+    }
+
+    /// The longest time between two sources, as far as they were read, in which nothing of any was
+    /// under way: they are hardly of one run.
+    pub fn gap(&self) -> Option<Gap> {
+        Gap::between(self.sources.iter().map(|source| source.span))
     }
 }

@@ -11,6 +11,7 @@ pub mod gob;
 pub mod json;
 mod merge;
 mod reader;
+mod span;
 mod text;
 mod writer;
 
@@ -23,6 +24,8 @@ pub use cause::Cause;
 pub use error::{Place, ReadError};
 pub use merge::Merge;
 pub use reader::Reader;
+pub use span::Gap;
+use span::Span;
 pub use writer::Writer;
 
 /// How records are written.

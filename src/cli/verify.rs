@@ -18,7 +18,8 @@ use super::TargetFormat;
 ///
 /// Answers whose bodies were kept (attack -max-body) are compared word by word
 /// with what is stored; without them, a 201 needs a reading of the same badge and
-/// beacons, heard when it was sent.
+/// beacons, heard when it was sent. CSV and what vegeta wrote do not tell for sure
+/// which target was sent: there, a 201 for another emission is not found.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -25,8 +25,15 @@ pub(super) fn judge(comparison: Comparison) -> Verdict {
         ..Verdict::default()
     };
     let badges = answers.badges();
-    let mut judge =
-        Judge { badges, answers: &answers, window_ms, rows, lost: Vec::new(), of_others: 0 };
+    let mut judge = Judge {
+        badges,
+        answers: &answers,
+        window_ms,
+        rows,
+        lost: Vec::new(),
+        of_others: 0,
+        of_others_maybe: 0,
+    };
     judge.stored_twice(&mut verdict);
     judge.created(&mut verdict);
     judge.copies(&mut verdict);
@@ -47,6 +54,8 @@ struct Judge<'a> {
     lost: Vec<Sending>,
     /// How many of these name a reading of another emission.
     of_others: u64,
+    /// How many more do, of which it is not sure what was sent.
+    of_others_maybe: u64,
 }
 
 impl Judge<'_> {
@@ -123,6 +132,7 @@ impl Judge<'_> {
         } else if created.is_sure() && sending.has_own_time() && !is_then {
             lose(self, "stored under another time");
         } else {
+            self.of_others_maybe += u64::from(row.identity != Some(sending.identity));
             if !is_then {
                 verdict
                     .wrong_time
@@ -214,10 +224,21 @@ impl Judge<'_> {
     fn notes(&self, verdict: &Verdict) -> Vec<String> {
         let mut notes = Vec::new();
         let is_most = |count: u64| count > 0 && count.saturating_mul(10) >= verdict.created * 9;
-        if is_most(self.of_others) || is_most(verdict.lost.count) && verdict.others > 0 {
+        let of_others = self.of_others + self.of_others_maybe;
+        if is_most(of_others) || is_most(verdict.lost.count) && verdict.others > 0 {
             notes.push(
                 "nearly all 201 are of other emissions than the targets: are these the targets that were sent? --targets names them, and `@` bodies are looked for from the working directory".to_owned(),
             );
+        }
+        let is_unsure = |created: &Created| created.reading.is_some() && !created.is_sure();
+        if self.answers.created.iter().any(is_unsure) {
+            let found = match self.of_others_maybe {
+                0 => String::new(),
+                count => format!("; {count} are of another one than their number says"),
+            };
+            notes.push(format!(
+                "these results do not tell for sure which target was sent (CSV and vegeta's have no slip), so a 201 for another emission is not found{found}"
+            ));
         }
         let is_copy_of_lost = |copy: &&Sending| {
             let (from, to) = self.near(copy.identity, copy.from_ms, copy.to_ms);

@@ -323,6 +323,41 @@ fn what_follows_from_what_is_noted() {
 }
 
 #[test]
+fn that_it_is_not_sure_which_target_was_sent_is_noted() {
+    let (a, b) = (reading(1, "a", 1_003), reading(2, "b", 1_004));
+    let stored = [a.clone(), b.clone()];
+    let without_slip = |results: Vec<Record>| -> Vec<Record> {
+        results.into_iter().map(|result| Record { slip: None, ..result }).collect()
+    };
+    let note = "these results do not tell for sure which target was sent (CSV and vegeta's have no slip), so a 201 for another emission is not found";
+    let exchanged = |slip| {
+        let of =
+            |seq, reading| Record { slip, ..result(seq, 201, Some(reading), 1_000 + seq as i64) };
+        [of(0, &b), of(1, &a)]
+    };
+    // Bodies that are not there cannot be exchanged.
+    for (results, expected) in [
+        (honest(true), vec![]),
+        (without_slip(honest(false)), vec![]),
+        (without_slip(honest(true)), vec![note.to_owned()]),
+    ] {
+        let verdict = verdict(&results, &stored);
+        assert_eq!((verdict.notes.clone(), verdict.is_kept()), (expected, true), "{verdict}");
+    }
+    assert!(!verdict(&exchanged(Some(Duration::ZERO)), &stored).is_kept());
+    let plan = ["a", "b", "c"].map(emission);
+    let results = [&exchanged(None)[..], &[Record { slip: None, ..result(2, 201, None, 1_002) }]];
+    let verdict = verdict_of(&plan, &results.concat(), &[a, b, reading(3, "c", 1_003)]);
+    let found = format!("{note}; 2 are of another one than their number says");
+    assert_eq!((verdict.notes.as_slice(), verdict.is_kept()), (&[found][..], true), "{verdict}");
+    // Targets of another plan.
+    let plan = ["x", "y"].map(emission);
+    let verdict = verdict_of(&plan, &without_slip(honest(true))[..2], &stored);
+    assert!(verdict.notes[0].starts_with("nearly all 201 are of other emissions"), "{verdict}");
+    assert!(verdict.notes[1].starts_with(note), "{verdict}");
+}
+
+#[test]
 fn many_lies_are_counted_and_the_first_are_told() {
     let results: Vec<_> = (0..30).map(|n| result(n, 201, None, n as i64 * 10_000)).collect();
     let verdict = verdict(&results, &[]);

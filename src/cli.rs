@@ -366,9 +366,9 @@ pub(crate) struct AttackArgs {
     /// How long to wait for a free connection, and then for an answer; 0 is for ever
     #[arg(long, default_value = "30s", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) timeout: String,
-    /// How many redirects to follow; -1 takes a redirect for the answer
-    #[arg(long, default_value_t = 10, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..=1_000))]
-    pub(crate) redirects: i64,
+    /// How many redirects to follow; -1 takes a redirect for the answer [default: 10]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..=1_000))]
+    pub(crate) redirects: Option<i64>,
     /// How much of each answer's body to keep, such as 512 or 4KB; -1 is all
     #[arg(long, default_value = "0", value_name = "BYTES", allow_hyphen_values = true)]
     pub(crate) max_body: String,
@@ -378,9 +378,9 @@ pub(crate) struct AttackArgs {
     /// At most this many requests under way at once [default: 1000]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     pub(crate) max_workers: Option<usize>,
-    /// Keep at most this many connections open that have nothing to do
-    #[arg(long, default_value_t = 10_000, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
-    pub(crate) connections: usize,
+    /// Keep at most this many connections open that have nothing to do [default: 10000]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
+    pub(crate) connections: Option<usize>,
     /// At most this many connections at once, to all hosts together [default: 1000]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     pub(crate) max_connections: Option<usize>,

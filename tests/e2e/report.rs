@@ -180,6 +180,18 @@ fn what_cannot_be_reported_is_refused_before_anything_is_read() {
         (&["-buckets=[0]"], "--buckets: expected --type=hist or --type=json"),
         (&["--per-target", "-type=hgrm"], "--per-target: expected --type=text, json or markdown"),
         (
+            &["--percentiles=9", "-type=hgrm"],
+            "--percentiles: expected --type=text, json or markdown",
+        ),
+        (
+            &["--percentiles=9", "-type=hdrplot"],
+            "--percentiles: expected --type=text, json or markdown",
+        ),
+        (
+            &["--expect=201", "-type=hist[0]"],
+            "--expect: expected --type=text, json or markdown, or an --assert to judge by it",
+        ),
+        (
             &["--percentiles=101"],
             "expected percentiles from 0 to 100, such as 50 or 99.9, found `101`",
         ),

@@ -46,6 +46,7 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
         None => Vec::new(),
     };
     let targets = read_targets(args, Defaults { headers, body: body.into() })?;
+    attack_flags::check_places(args, &options, &targets)?;
 
     let inputs = [args.targets.clone().into()];
     let to = open_output(&args.output, Encoding::Gob, &inputs)?;

@@ -1,10 +1,11 @@
 //! The flags of `houseful load attack` that say how requests are sent.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
 
 use anyhow::{Context, bail};
-use houseful_load::attack::{Options, Tls, TlsFiles};
+use houseful_load::attack::{ConnectTo, Options, Targets, Tls, TlsFiles};
 
 use super::generate::parse_duration;
 use crate::cli::{AttackArgs, RefusedArgs};
@@ -12,9 +13,13 @@ use crate::cli::{AttackArgs, RefusedArgs};
 /// Where name servers listen.
 const DNS_PORT: u16 = 53;
 
+/// An error names so many places of targets.
+const PLACES_SHOWN: usize = 5;
+
 /// Checks them all; reads the files of certificates.
 pub(super) fn options(args: &AttackArgs) -> anyhow::Result<Options> {
     refuse(&args.refused)?;
+    refuse_contradictions(args)?;
     let defaults = Options::default();
     let at_least_1 = |flag: &str, max: Option<usize>| match max {
         Some(max) => NonZeroUsize::new(max)
@@ -42,8 +47,8 @@ pub(super) fn options(args: &AttackArgs) -> anyhow::Result<Options> {
         http2: args.http2,
         h2c: args.h2c,
         connections_first: args.workers,
-        connections_idle_max: args.connections,
-        redirects_max: u32::try_from(args.redirects).ok(),
+        connections_idle_max: args.connections.unwrap_or(defaults.connections_idle_max),
+        redirects_max: args.redirects.map_or(defaults.redirects_max, |max| u32::try_from(max).ok()),
         is_chunked: args.chunked,
         unix_socket: args.unix_socket.clone(),
         connect_to: args
@@ -88,6 +93,66 @@ fn refuse(args: &RefusedArgs) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses what another flag would make pointless.
+fn refuse_contradictions(args: &AttackArgs) -> anyhow::Result<()> {
+    let socket = "with --unix-socket, which takes every connection";
+    let close = "with --keepalive=false, where each request opens a connection when it is due";
+    let has_socket = args.unix_socket.is_some();
+    for (contradicts, flag, why) in [
+        (has_socket && !args.connect_to.is_empty(), "--connect-to", socket),
+        (has_socket && !args.resolvers.is_empty(), "--resolvers", socket),
+        (has_socket && args.laddr.is_some(), "--laddr", socket),
+        (!args.keepalive && args.workers > 0, "--workers", close),
+        (!args.keepalive && args.connections.is_some(), "--connections", close),
+        (
+            args.insecure && !args.root_certs.is_empty(),
+            "--root-certs",
+            "with --insecure, which trusts any certificate",
+        ),
+    ] {
+        if contradicts {
+            bail!("{flag}: cannot be used {why}");
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a `--connect-to` that would lead nothing elsewhere: the load would go to the real host.
+///
+/// Where targets are read as they are needed nothing is known of them yet; and whoever says how
+/// many redirects to follow may mean a place that they lead to.
+pub(super) fn check_places(
+    args: &AttackArgs,
+    options: &Options,
+    targets: &Targets,
+) -> anyhow::Result<()> {
+    let Targets::Eager(targets) = targets else { return Ok(()) };
+    if args.redirects.is_some_and(|max| max > 0) {
+        return Ok(());
+    }
+    let named: BTreeSet<(&str, u16)> =
+        targets.iter().map(|target| (target.url.host(), target.url.port())).collect();
+    for ConnectTo { from: (host, port), .. } in &options.connect_to {
+        if !named.contains(&(host.as_str(), *port)) {
+            let shown = named.iter().take(PLACES_SHOWN).map(|(host, port)| place(host, *port));
+            let shown = shown.collect::<Vec<_>>().join(", ");
+            let more = match named.len().saturating_sub(PLACES_SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            bail!(
+                "--connect-to: expected a place that targets name, which are {shown}{more}, found {}; if redirects lead there, say so by --redirects",
+                place(host, *port)
+            );
+        }
+    }
+    Ok(())
+}
+
+fn place(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("`[{host}]:{port}`") } else { format!("`{host}:{port}`") }
 }
 
 /// `-1` is all, 0 none; units as vegeta's, of 1,024 each.

@@ -88,6 +88,14 @@ impl Fold {
         if args.per_target && !is_for_each {
             bail!("--per-target: expected --type=text, json or markdown");
         }
+        if !args.percentiles.is_empty() && !is_for_each {
+            bail!("--percentiles: expected --type=text, json or markdown");
+        }
+        if args.expect.is_some() && !is_for_each && args.assert.is_empty() {
+            bail!(
+                "--expect: expected --type=text, json or markdown, or an --assert to judge by it"
+            );
+        }
         let percentiles = match args.percentiles.as_slice() {
             [] => Percentile::USUAL.to_vec(),
             percentiles => percentiles.to_vec(),

@@ -425,3 +425,57 @@ fn what_is_not_supported_is_refused_with_a_reason() {
     // Said outright, they ask for nothing.
     run(dir.path(), &["-rate=1", "-duration=1s", "-session-tickets=false"]);
 }
+
+#[test]
+fn what_another_flag_makes_pointless_is_refused() {
+    let dir = temp_dir();
+    let server = server();
+    write_targets(dir.path(), &format!("GET {}/\n", server.url()));
+    let socket = "cannot be used with --unix-socket, which takes every connection";
+    let close = "cannot be used with --keepalive=false, where each request opens a connection when it is due";
+    for (flags, error) in [
+        (&["-unix-socket=s", "-connect-to=a:80:b:80"][..], format!("--connect-to: {socket}")),
+        (&["-unix-socket=s", "-resolvers=1.1.1.1"], format!("--resolvers: {socket}")),
+        (&["-unix-socket=s", "-laddr=127.0.0.1"], format!("--laddr: {socket}")),
+        (&["-keepalive=false", "-workers=2"], format!("--workers: {close}")),
+        (&["-keepalive=false", "-connections=2"], format!("--connections: {close}")),
+        (
+            &["-insecure", "-root-certs=nowhere"],
+            "--root-certs: cannot be used with --insecure, which trusts any certificate".to_owned(),
+        ),
+    ] {
+        let output = attack(dir.path(), flags).output().unwrap();
+        let text = format!("houseful: {error}\n");
+        assert_eq!((output.status.code(), stderr(&output)), (Some(2), text), "{flags:?}");
+    }
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn connect_to_names_a_place_of_the_targets() {
+    let dir = temp_dir();
+    let (here, there) = (server(), server());
+    let many: String = (1..=4).map(|n| format!("GET http://h{n}.invalid/\n\n")).collect();
+    let targets = format!("GET {}/\n\nGET http://[::1]:81/\n\n{many}", here.url());
+    write_targets(dir.path(), &targets);
+    let to = format!("-connect-to=127.0.0.1:1:{}", there.authority());
+    let output = attack(dir.path(), &["-rate=1", "-duration=1s", &to]).output().unwrap();
+    let text = format!(
+        "houseful: --connect-to: expected a place that targets name, which are `{}`, `[::1]:81`, `h1.invalid:80`, `h2.invalid:80`, `h3.invalid:80` and 1 more, found `127.0.0.1:1`; if redirects lead there, say so by --redirects\n",
+        here.authority()
+    );
+    assert_eq!((output.status.code(), stderr(&output)), (Some(2), text));
+    assert_eq!((here.requests().len(), there.requests().len()), (0, 0));
+
+    // Where it may be named later, it is taken.
+    let away = Server::start(|_| {
+        let head = "HTTP/1.1 302 X\r\nLocation: http://no-such-host.invalid/\r\n";
+        Reply::bytes(&format!("{head}Content-Length: 0\r\n\r\n"))
+    });
+    write_targets(dir.path(), &format!("GET {}/\n", away.url()));
+    let to = format!("-connect-to=no-such-host.invalid:80:{}", there.authority());
+    run(dir.path(), &["-rate=1", "-duration=1s", "-redirects=3", &to]);
+    assert_eq!((away.requests().len(), there.requests().len()), (1, 1));
+    run(dir.path(), &["-rate=1", "-duration=1s", "-lazy", &to]);
+    assert_eq!((away.requests().len(), there.requests().len()), (2, 2));
+}

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -10,13 +11,37 @@ use crate::load::server::{Reply, Server};
 use crate::support::houseful::Setup;
 use crate::support::{skip, temp_dir};
 
-/// Whether vegeta is on the `PATH`.
+/// The one that judges.
+const VERSION: &str = "v12.13.0";
+
+/// Whether vegeta is on the `PATH`, and is the one that judges: others may do otherwise.
 pub(crate) fn has_vegeta() -> bool {
-    let found = Command::new("vegeta").arg("-version").output().is_ok();
-    if !found {
-        skip("vegeta is missing: go install github.com/tsenart/vegeta/v12@v12.13.0");
+    static FOUND: LazyLock<Result<(), String>> = LazyLock::new(find_vegeta);
+    if let Err(why) = &*FOUND {
+        skip(&format!("{why}: go install github.com/tsenart/vegeta/v12@{VERSION}"));
     }
-    found
+    FOUND.is_ok()
+}
+
+fn find_vegeta() -> Result<(), String> {
+    let directories = std::env::var_os("PATH").unwrap_or_default();
+    let paths = std::env::split_paths(&directories).map(|directory| directory.join("vegeta"));
+    let path = paths.into_iter().find(|path| path.is_file()).ok_or("vegeta is missing")?;
+    // One that `go install` made does not know its version by `-version`, but Go wrote it into the
+    // program, where `go version -m` reads it.
+    let program = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let built = format!("\tgithub.com/tsenart/vegeta/v12\t{VERSION}\t");
+    if program.windows(built.len()).any(|bytes| bytes == built.as_bytes()) {
+        return Ok(());
+    }
+    let said = Command::new(&path).arg("-version").output();
+    let said = said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned());
+    let said = said.unwrap_or_default();
+    let version = said.lines().find_map(|line| line.strip_prefix("Version: "));
+    if version.is_some_and(|version| version.trim_start_matches('v') == &VERSION[1..]) {
+        return Ok(());
+    }
+    Err(format!("{} is not vegeta {VERSION}", path.display()))
 }
 
 /// What `script` prints; `houseful` is the program. On a busy machine an attack

@@ -72,7 +72,7 @@ pub(crate) fn wait_until(limit: Duration, what: &str, mut condition: impl FnMut(
 ///
 /// # Panics
 ///
-/// If it is missing and `CI` is `true`: there nothing is skipped.
+/// If it is missing and `CI` is set: there nothing is skipped.
 pub(crate) fn require(path: &str, package: &str) -> bool {
     let there = Path::new(path).exists();
     if !there {
@@ -85,12 +85,9 @@ pub(crate) fn require(path: &str, package: &str) -> bool {
 ///
 /// # Panics
 ///
-/// If `CI` is `true`.
+/// If `CI` is set, to whatever.
 pub(crate) fn skip(why: &str) {
-    assert!(
-        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-        "must not be skipped in CI: {why}"
-    );
+    assert!(std::env::var_os("CI").is_none(), "must not be skipped in CI: {why}");
     eprintln!("SKIPPED: {why}");
 }
 

@@ -26,8 +26,9 @@ use super::whole::whole;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The houses are those of `load generate`, and go on in each step where they were in the last: a \
-badge's payloads are always new ones. New readings are what was answered with 201. What can be \
-asserted is listed in `load report --help`.
+badge's payloads are always new ones. Readings are what was answered with 201, a second: as many as \
+whole update windows have, also if a step is less. What can be asserted is listed in `load report \
+--help`.
 
 Examples:
   houseful load capacity --to 2 --step 2s --repeats 1 --p99 2s
@@ -63,7 +64,7 @@ pub(crate) struct CapacityArgs {
     /// How often the answer has to hold, and what is above it to fail
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
     pub(crate) repeats: u32,
-    /// How long each step counts; in whole update windows, 1 in 20 emissions is new
+    /// How long each step counts; in whole update windows 1 in 20 emissions is new, else more
     #[arg(long, default_value = "10s", value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) step: String,
     /// Send so long before a step counts, while all warms up

@@ -167,8 +167,8 @@ impl Tester {
 
     /// Sends one step and judges it.
     fn make(&mut self, load: u64) -> anyhow::Result<Step> {
-        let Salvo { targets, pacer, skipped } = self.steps.make(load)?;
-        let mut fold = Fold::new(skipped, self.expect.clone());
+        let Salvo { targets, pacer, skipped, window } = self.steps.make(load)?;
+        let mut fold = Fold::new(skipped, window, self.expect.clone());
         // Elsewhere the line of each step is enough.
         let mut live = io::stderr().is_terminal().then(|| Live::new(&pacer));
         let outcome = attack::run(targets, pacer, &self.options, &self.stop, |record| {

@@ -162,7 +162,7 @@ mod tests {
 
     /// A hundred results of 1 ms, but for those that `change` changes, by their number from 0.
     fn fold(change: impl Fn(u64, &mut Record)) -> Fold {
-        let mut fold = Fold::new(0, Some("201,409".parse().unwrap()));
+        let mut fold = Fold::new(0, None, Some("201,409".parse().unwrap()));
         for seq in 0..100 {
             let mut record = Record {
                 seq,

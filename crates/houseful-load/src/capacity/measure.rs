@@ -9,6 +9,7 @@ use crate::rate::Frequency;
 use crate::results::{Cause, Record};
 
 use super::conditions::{Conditions, Finding};
+use super::source::UpdateWindow;
 
 /// The status that says that something new is stored.
 const CREATED: u16 = 201;
@@ -22,7 +23,27 @@ pub struct Fold {
     pub(super) on_time: Metrics,
     /// How late it was.
     pub(super) own_slip_max: Duration,
+    /// Of houses, how their emissions repeat.
+    window: Option<UpdateWindow>,
+    /// What was sent in the first advertising interval of an update window.
+    first: Part,
+    /// What was sent later in it.
+    later: Part,
     scratch: Record,
+}
+
+/// A part of the requests.
+#[derive(Debug, Clone, Copy, Default)]
+struct Part {
+    requests: u64,
+    created: u64,
+}
+
+impl Part {
+    /// Which share of it was new.
+    fn new_share(self) -> f64 {
+        if self.requests == 0 { 0.0 } else { self.created as f64 / self.requests as f64 }
+    }
 }
 
 /// A step and what came of it.
@@ -36,7 +57,8 @@ pub struct Step {
     pub requests: u64,
     /// Answers that were expected, a second.
     pub requests_per_s: f64,
-    /// Of them those with status 201, a second: what was new.
+    /// Of them those with status 201, a second: what was new. Of houses it is what a whole update
+    /// window has, however much of one the step was: a badge brings a new payload at its begin.
     pub readings_per_s: f64,
     /// From the intended time.
     pub latencies: Latencies,
@@ -53,14 +75,18 @@ pub struct Step {
 }
 
 impl Fold {
-    /// Of a step whose first `skipped` requests do not count.
-    pub fn new(skipped: u64, expect: Option<Codes>) -> Fold {
+    /// Of a step whose first `skipped` requests do not count; what counts begins with an update window
+    /// of houses.
+    pub fn new(skipped: u64, window: Option<UpdateWindow>, expect: Option<Codes>) -> Fold {
         let metrics = Metrics::with(Options { expect, ..Options::default() });
         Fold {
             skipped,
             on_time: metrics.clone(),
             metrics,
             own_slip_max: Duration::ZERO,
+            window,
+            first: Part::default(),
+            later: Part::default(),
             scratch: Record::default(),
         }
     }
@@ -71,6 +97,11 @@ impl Fold {
             return;
         }
         self.metrics.add(record);
+        let nth = record.seq - self.skipped;
+        let is_first = self.window.is_none_or(|window| nth % window.emissions < window.first);
+        let part = if is_first { &mut self.first } else { &mut self.later };
+        part.requests += 1;
+        part.created += u64::from(record.code == CREATED);
         let own = record.slip.unwrap_or_default().saturating_sub(record.queued);
         self.own_slip_max = self.own_slip_max.max(own);
         self.scratch.latency = record.latency.saturating_sub(own);
@@ -98,13 +129,17 @@ impl Fold {
         let counted_s = summary.requests as f64 / asked_per_s;
         let seconds = counted_s.max((summary.duration + summary.wait).as_secs_f64());
         let per_s = |count: u64| if count == 0 { 0.0 } else { count as f64 / seconds };
-        let created = summary.status_codes.get(&CREATED).copied().unwrap_or_default();
+        // A step that ends within a window has more of its beginning than a window has.
+        let first_of_all =
+            self.window.map_or(1.0, |window| window.first as f64 / window.emissions as f64);
+        let new_share =
+            first_of_all * self.first.new_share() + (1.0 - first_of_all) * self.later.new_share();
         Step {
             load,
             asked_per_s,
             requests: summary.requests,
             requests_per_s: per_s(summary.successes),
-            readings_per_s: per_s(created),
+            readings_per_s: per_s(summary.requests) * new_share,
             latencies: summary.latencies,
             slip_p99: summary.sending.map_or(Duration::ZERO, |sending| sending.slip_p99),
             status_codes: summary.status_codes,
@@ -130,7 +165,7 @@ mod tests {
 
     #[test]
     fn figures_are_of_what_counts() {
-        let mut fold = Fold::new(10, Some("201,409".parse().unwrap()));
+        let mut fold = Fold::new(10, None, Some("201,409".parse().unwrap()));
         for seq in 0..110u16 {
             fold.add(&Record {
                 seq: seq.into(),
@@ -161,7 +196,7 @@ mod tests {
 
     #[test]
     fn answers_that_come_late_are_fewer_a_second() {
-        let mut fold = Fold::new(0, None);
+        let mut fold = Fold::new(0, None, None);
         for seq in 0..100 {
             fold.add(&Record {
                 seq,
@@ -175,5 +210,41 @@ mod tests {
         let conditions = Conditions { errors_max: ErrorsMax::Count(0), assertions: Vec::new() };
         let step = fold.finish(1, asked, Duration::from_secs(1), &conditions, &Outcome::default());
         assert_eq!(step.requests_per_s, 50.0);
+    }
+
+    #[test]
+    fn readings_are_those_of_whole_update_windows_however_long_the_step() {
+        // A house: an interval of 80 emissions of 20 badges, of which five are a window.
+        let window = UpdateWindow { emissions: 400, first: 80 };
+        let asked = Frequency { requests: 80, period: Duration::from_secs(1) };
+        let readings_per_s = |total: u64, is_new: fn(u64) -> bool| {
+            let mut fold = Fold::new(40, Some(window), None);
+            for seq in 0..40 + total {
+                let is_new = seq < 40 || is_new(seq - 40);
+                fold.add(&Record {
+                    seq,
+                    code: if is_new { 201 } else { 409 },
+                    timestamp: jiff::Timestamp::from_microsecond(seq as i64 * 12_500).unwrap(),
+                    ..Record::default()
+                });
+            }
+            let lasted = asked.period * (total / 80) as u32;
+            let conditions = Conditions { errors_max: ErrorsMax::Count(0), assertions: Vec::new() };
+            fold.finish(1, asked, lasted, &conditions, &Outcome::default()).readings_per_s
+        };
+        let as_planned = |nth: u64| nth % 400 < 80 && nth.is_multiple_of(4);
+        // Another Pi may be the first to be heard.
+        let by_another = |nth: u64| nth % 400 < 80 && nth % 4 == 3;
+        for intervals in [1, 2, 3, 5, 7, 10, 12] {
+            for is_new in [as_planned, by_another] {
+                let found = readings_per_s(intervals * 80, is_new);
+                assert!((found - 4.0).abs() < 1e-9, "{intervals} intervals: {found}");
+            }
+        }
+        // And of a server to which all, or every second, is new.
+        for intervals in [2, 5, 7] {
+            assert_eq!(readings_per_s(intervals * 80, |_| true), 80.0);
+            assert_eq!(readings_per_s(intervals * 80, |nth| nth % 2 == 0), 40.0);
+        }
     }
 }

@@ -21,4 +21,4 @@ pub use conditions::{Conditions, ErrorsMax, ErrorsMaxError, Finding};
 pub use measure::{Fold, Step};
 pub use report::{Kind, Report, Row, header};
 pub use search::{Next, Resolution, ResolutionError, Search, Trial, Verdict};
-pub use source::{Lengths, Salvo, Source, SourceError, Steps, Unit};
+pub use source::{Lengths, Salvo, Source, SourceError, Steps, Unit, UpdateWindow};

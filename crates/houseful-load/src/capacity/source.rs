@@ -56,6 +56,18 @@ pub struct Salvo {
     pub pacer: Pacer,
     /// Of them so many come first and do not count.
     pub skipped: u64,
+    /// What counts begins with one of these, if the targets are houses'.
+    pub window: Option<UpdateWindow>,
+}
+
+/// The emissions of an update window: the first advertising interval brings new payloads, the others
+/// bring them again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpdateWindow {
+    /// In all.
+    pub emissions: u64,
+    /// Of the first advertising interval.
+    pub first: u64,
 }
 
 /// Makes one step after the other.
@@ -186,7 +198,7 @@ impl Steps {
         let skipped = pacer(skip)?.requests_total().unwrap_or_default();
         let pacer = pacer(skip + step)?;
         let total = pacer.requests_total().unwrap_or_default();
-        let targets = match &mut self.source {
+        let (targets, window) = match &mut self.source {
             Source::Houses { plan, headers } => {
                 let badges = load as u32 * plan.badges;
                 let plan = Plan { badges, badges_per_house: plan.badges, ..plan.clone() };
@@ -195,17 +207,19 @@ impl Steps {
                 let first = self.next + skipped.div_ceil(per_window);
                 self.next = first + (total - skipped).div_ceil(per_window);
                 let start = first * per_window - skipped;
-                plan.targets(start..start + total, headers)
+                let window =
+                    UpdateWindow { emissions: per_window, first: plan.emissions_per_interval() };
+                (plan.targets(start..start + total, headers), Some(window))
             }
             Source::Targets(targets) => {
                 let mut turned = targets.clone();
                 let len = targets.len() as u64;
                 turned.rotate_left((self.next % len) as usize);
                 self.next += total;
-                turned
+                (turned, None)
             }
         };
-        Ok(Salvo { targets, pacer, skipped })
+        Ok(Salvo { targets, pacer, skipped, window })
     }
 }
 
@@ -230,7 +244,8 @@ mod tests {
     fn houses_send_their_plan_at_its_rate_and_a_twentieth_of_what_counts_is_new() {
         let mut steps = steps(house(), 1_000, 10_000).unwrap();
         assert_eq!((steps.frequency(3).requests, steps.readings_per_s(3)), (240, Some(12.0)));
-        let Salvo { targets, pacer, skipped } = steps.make(3).unwrap();
+        let Salvo { targets, pacer, skipped, window } = steps.make(3).unwrap();
+        assert_eq!(window, Some(UpdateWindow { emissions: 1_200, first: 240 }));
         assert_eq!((targets.len(), pacer.requests_total(), skipped), (2_640, Some(2_640), 240));
         let counted = &targets[240..];
         let distinct: HashSet<_> = counted.iter().map(|target| &target.body).collect();

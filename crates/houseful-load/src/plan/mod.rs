@@ -217,7 +217,8 @@ impl Plan {
         self.intervals_per_window() * self.emissions_per_interval()
     }
 
-    fn emissions_per_interval(&self) -> u64 {
+    /// How many emissions an advertising interval has.
+    pub fn emissions_per_interval(&self) -> u64 {
         u64::from(self.badges) * u64::from(self.pis)
     }
 

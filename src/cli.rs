@@ -5,6 +5,7 @@
 
 mod capacity;
 mod compare;
+mod go_bool;
 mod plot;
 mod report;
 mod verify;
@@ -18,6 +19,7 @@ use houseful_load::targets::Format;
 
 pub(crate) use self::capacity::CapacityArgs;
 pub(crate) use self::compare::CompareArgs;
+use self::go_bool::go_bool;
 pub(crate) use self::plot::{PlotArgs, PlotFormat};
 pub(crate) use self::report::{ReportArgs, ReportType};
 pub(crate) use self::verify::VerifyArgs;
@@ -310,6 +312,8 @@ impl From<TargetFormat> for Format {
 /// report` read them, `houseful load encode` makes JSON or CSV of them. Exit 1 if the
 /// rate was not held. Flags may have one dash, as in vegeta.
 #[derive(Debug, Args)]
+// Of a flag that is there twice the last one counts, as in Go; lists have them all.
+#[command(args_override_self = true)]
 #[command(after_help = "\
 Rates:
   400, 50/1m             constant
@@ -343,7 +347,7 @@ pub(crate) struct AttackArgs {
     )]
     pub(crate) format: TargetFormat,
     /// Read targets as they are needed, and each once; else all at first, and in turn
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", hide_default_value = true, value_parser = go_bool(), hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) lazy: bool,
     /// Requests per second, or per a time: 400, 50/1m; or one of the shapes below
     #[arg(long, default_value = "50/1s", value_name = "N[/TIME]")]
@@ -361,7 +365,7 @@ pub(crate) struct AttackArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) body: Option<PathBuf>,
     /// Send bodies in chunks, without their length
-    #[arg(long, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
+    #[arg(long, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, value_parser = go_bool(), hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) chunked: bool,
     /// How long to wait for a free connection, and then for an answer; 0 is for ever
     #[arg(long, default_value = "30s", value_name = "DURATION", allow_hyphen_values = true)]
@@ -385,7 +389,7 @@ pub(crate) struct AttackArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     pub(crate) max_connections: Option<usize>,
     /// Use connections again [default: true]
-    #[arg(long, default_value_t = true, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
+    #[arg(long, default_value_t = true, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, value_parser = go_bool(), hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) keepalive: bool,
     /// Connect to this Unix socket, whatever the URLs say
     #[arg(long, value_name = "PATH")]
@@ -401,7 +405,7 @@ pub(crate) struct AttackArgs {
     #[arg(long, value_name = "IP[:PORT],…", value_delimiter = ',')]
     pub(crate) resolvers: Vec<String>,
     /// Trust any server's certificate
-    #[arg(long, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
+    #[arg(long, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, value_parser = go_bool(), hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) insecure: bool,
     /// Trust the certificates in these files (PEM), separated by commas, and not
     /// the system's
@@ -414,10 +418,10 @@ pub(crate) struct AttackArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
     /// Speak HTTP/2 to https servers that choose it when TLS is agreed on [default: true]
-    #[arg(long, default_value_t = true, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
+    #[arg(long, default_value_t = true, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, value_parser = go_bool(), hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) http2: bool,
     /// Speak HTTP/2 to http servers, in clear text and without asking whether they do
-    #[arg(long, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
+    #[arg(long, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, value_parser = go_bool(), hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) h2c: bool,
     #[command(flatten)]
     pub(crate) refused: RefusedArgs,
@@ -429,8 +433,8 @@ pub(crate) struct AttackArgs {
 /// What vegeta has and this has not: refused with a reason, not ignored.
 #[derive(Debug, Args)]
 pub(crate) struct RefusedArgs {
-    #[arg(long, hide = true, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
-    pub(crate) session_tickets: bool,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool())]
+    pub(crate) session_tickets: Option<bool>,
     #[arg(long, hide = true)]
     pub(crate) proxy_header: Vec<String>,
     #[arg(long, hide = true, allow_hyphen_values = true)]
@@ -445,6 +449,7 @@ pub(crate) struct RefusedArgs {
 /// of time. A file that was cut off is named, and all before the cut is kept. CSV
 /// has vegeta's twelve columns, so how late a request was sent is lost there.
 #[derive(Debug, Args)]
+#[command(args_override_self = true)]
 #[command(after_help = "\
 Examples:
   houseful load encode results.gob

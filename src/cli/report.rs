@@ -44,10 +44,10 @@ pub(crate) struct ReportArgs {
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// What to print; see below
-    #[arg(long, default_value = "text", value_name = "TYPE")]
+    #[arg(long, default_value = "text", value_name = "TYPE", overrides_with = "type")]
     pub(crate) r#type: ReportType,
     /// Where the buckets of hist begin; in json, too
-    #[arg(long, value_name = "[0,1ms,5ms]")]
+    #[arg(long, value_name = "[0,1ms,5ms]", overrides_with = "buckets")]
     pub(crate) buckets: Option<Buckets>,
     /// Print the report so far again and again; 0 is never
     #[arg(
@@ -55,7 +55,8 @@ pub(crate) struct ReportArgs {
         default_value = "0",
         value_name = "DURATION",
         hide_default_value = true,
-        allow_hyphen_values = true
+        allow_hyphen_values = true,
+        overrides_with = "every"
     )]
     pub(crate) every: String,
     /// Percentiles in place of 50, 90, 95 and 99; in json beside them
@@ -80,7 +81,7 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "CLAIM")]
     pub(crate) assert: Vec<Assertion>,
     /// Where to; `-` is stdout
-    #[arg(long, default_value = "-", value_name = "FILE")]
+    #[arg(long, default_value = "-", value_name = "FILE", overrides_with = "output")]
     pub(crate) output: String,
 }
 

@@ -90,6 +90,17 @@ fn percentiles_are_those_asked_for() {
 }
 
 #[test]
+fn of_a_flag_of_vegeta_that_is_there_twice_the_last_one_counts() {
+    let dir = temp_dir();
+    write_results(dir.path());
+    let twice = ["-type=text", "-type=hist", "-buckets=[0,1ms]", "-buckets=[0,1s]"];
+    let twice = [&twice[..], &["-every=0", "-every=0s", "-output=x", "-output=-"]].concat();
+    let report = stdout(dir.path(), &[&twice[..], &["results.json"]].concat());
+    assert!(report.contains("\n[1s,    +Inf]  0 "), "{report}");
+    assert!(!dir.path().join("x").exists());
+}
+
+#[test]
 fn each_target_is_reported_for_itself() {
     let dir = temp_dir();
     write_results(dir.path());

@@ -79,13 +79,25 @@ fn local_address(laddr: Option<IpAddr>) -> anyhow::Result<Option<IpAddr>> {
 /// Nothing is accepted and ignored.
 fn refuse(args: &RefusedArgs) -> anyhow::Result<()> {
     for (given, flag, why) in [
-        (args.session_tickets, "--session-tickets", "not supported"),
-        (!args.proxy_header.is_empty(), "--proxy-header", "not supported, nor are proxies"),
-        (args.dns_ttl.is_some(), "--dns-ttl", "not supported, each host is looked up once"),
+        (
+            args.session_tickets.is_some(),
+            "--session-tickets",
+            "cannot be chosen: TLS sessions are always resumed where the server allows it",
+        ),
+        (
+            !args.proxy_header.is_empty(),
+            "--proxy-header",
+            "not supported: requests go to their servers, never to a proxy that would read it",
+        ),
+        (
+            args.dns_ttl.is_some(),
+            "--dns-ttl",
+            "cannot be chosen: each host is looked up once, and its addresses are kept",
+        ),
         (
             args.prometheus_addr.is_some(),
             "--prometheus-addr",
-            "not supported, see `houseful load report`",
+            "not supported: pipe the results to `houseful load report -every=10s` to watch them",
         ),
     ] {
         if given {

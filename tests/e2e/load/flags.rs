@@ -393,10 +393,26 @@ fn what_is_not_supported_is_refused_with_a_reason() {
     let server = server();
     write_targets(dir.path(), &format!("GET {}/\n", server.url()));
     for (flags, error) in [
-        (&["-session-tickets"][..], "--session-tickets: not supported"),
-        (&["-proxy-header=A: 1"], "--proxy-header: not supported, nor are proxies"),
-        (&["-dns-ttl=5s"], "--dns-ttl: not supported, each host is looked up once"),
-        (&["-prometheus-addr=x"], "--prometheus-addr: not supported, see `houseful load report`"),
+        (
+            &["-session-tickets"][..],
+            "--session-tickets: cannot be chosen: TLS sessions are always resumed where the server allows it",
+        ),
+        (
+            &["-session-tickets=false"],
+            "--session-tickets: cannot be chosen: TLS sessions are always resumed where the server allows it",
+        ),
+        (
+            &["-proxy-header=A: 1"],
+            "--proxy-header: not supported: requests go to their servers, never to a proxy that would read it",
+        ),
+        (
+            &["-dns-ttl=5s"],
+            "--dns-ttl: cannot be chosen: each host is looked up once, and its addresses are kept",
+        ),
+        (
+            &["-prometheus-addr=x"],
+            "--prometheus-addr: not supported: pipe the results to `houseful load report -every=10s` to watch them",
+        ),
         (&["-max-workers=0"], "--max-workers: expected a number from 1, found 0"),
         (
             &["-connect-to=a:80"],
@@ -422,8 +438,32 @@ fn what_is_not_supported_is_refused_with_a_reason() {
         assert_eq!((output.status.code(), stderr(&output)), (Some(2), text), "{flags:?}");
     }
     assert_eq!(server.requests().len(), 0);
-    // Said outright, they ask for nothing.
-    run(dir.path(), &["-rate=1", "-duration=1s", "-session-tickets=false"]);
+}
+
+#[test]
+fn flags_are_read_as_go_reads_them() {
+    let dir = temp_dir();
+    let server = server();
+    write_targets(dir.path(), &format!("POST {}/\n", server.url()));
+    for (flags, connection, coding) in [
+        (&["-keepalive=0", "-chunked=1"][..], Some("close"), Some("chunked")),
+        (&["-keepalive=F", "-chunked=TRUE"], Some("close"), Some("chunked")),
+        (&["-keepalive=t", "-chunked=False"], None, None),
+        // The last one counts, but of a list all.
+        (&["-keepalive=false", "-chunked", "-chunked=f", "-keepalive"], None, None),
+    ] {
+        let twice =
+            ["-body=targets.txt", "-rate=9", "-rate=1", "-duration=1s", "-name=a", "-name=b"];
+        run(dir.path(), &[&twice[..], &["-header=X-A: 1", "-header=X-B: 2"], flags].concat());
+        let seen = server.requests().pop().unwrap();
+        let headers = ["Connection", "Transfer-Encoding", "X-A", "X-B", "X-Vegeta-Attack"];
+        let found = headers.map(|header| seen.header(header));
+        assert_eq!(found, [connection, coding, Some("1"), Some("2"), Some("b")], "{flags:?}");
+    }
+    assert_eq!(server.requests().len(), 4);
+    let output = attack(dir.path(), &["-keepalive=no"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("[possible values: true, false]"), "{}", stderr(&output));
 }
 
 #[test]

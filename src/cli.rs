@@ -222,14 +222,24 @@ pub(crate) struct DemoArgs {
     pub(crate) stay: bool,
 }
 
+const DUMP_AFTER_HELP: &str = "\
+Examples:
+  houseful load dump results.gob
+  houseful load dump -to csv results.gob -output results.csv";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum LoadCommand {
     Generate(GenerateArgs),
     Attack(Box<AttackArgs>),
     Report(ReportArgs),
     Plot(PlotArgs),
-    #[command(visible_alias = "dump")]
     Encode(EncodeArgs),
+    /// Write results in another encoding: the old name of `encode`
+    ///
+    /// Which one they have is seen by looking. Several files are merged in the order
+    /// of time. A file that was cut off is named, and all before the cut is kept.
+    #[command(after_help = DUMP_AFTER_HELP)]
+    Dump(EncodeArgs),
     Verify(VerifyArgs),
     Capacity(Box<CapacityArgs>),
     Compare(CompareArgs),

@@ -7,7 +7,7 @@ use super::support::shell;
 use super::support::{emission, require, temp_dir};
 
 /// Every command.
-pub(crate) const COMMANDS: [&[&str]; 17] = [
+pub(crate) const COMMANDS: [&[&str]; 18] = [
     &[],
     &["serve"],
     &["export"],
@@ -20,6 +20,7 @@ pub(crate) const COMMANDS: [&[&str]; 17] = [
     &["load", "report"],
     &["load", "plot"],
     &["load", "encode"],
+    &["load", "dump"],
     &["load", "verify"],
     &["load", "capacity"],
     &["load", "compare"],
@@ -141,7 +142,8 @@ fn order(mut examples: Vec<String>) -> Vec<String> {
     let step = |example: &String| match example {
         e if e.contains("load report") && !e.contains("load attack") => 3,
         e if e.contains("load compare") || e.contains("load plot") => 3,
-        e if e.contains("load encode") || e.contains("load verify") => 3,
+        e if e.contains("load encode") || e.contains("load dump") => 3,
+        e if e.contains("load verify") => 3,
         e if e.contains("load attack") || e.contains("load capacity") => 2,
         e if e.contains("load generate") => 1,
         _ => 0,

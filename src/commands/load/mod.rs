@@ -27,7 +27,7 @@ pub(crate) fn run(command: LoadCommand) -> anyhow::Result<ExitCode> {
         LoadCommand::Attack(args) => attack::run(&args),
         LoadCommand::Report(args) => report::run(&args),
         LoadCommand::Plot(args) => plot::run(&args),
-        LoadCommand::Encode(args) => encode::run(&args),
+        LoadCommand::Encode(args) | LoadCommand::Dump(args) => encode::run(&args),
         LoadCommand::Verify(args) => verify::run(&args),
         LoadCommand::Capacity(args) => capacity::run(&args),
         LoadCommand::Compare(args) => compare::run(&args),

@@ -329,7 +329,7 @@ Rates:
   400, 50/1m             constant
   linear(0, 400)         evenly from one to the other, over --duration
   sine(400, 100, 1m)     around a mean: mean, amplitude, period
-  poisson(400)           by chance, 400 on average
+  poisson(400)           by chance, 400 on average; poisson(400, 2) by another chance
   100/s for 30s, 200/s for 30s     steps, which need no --duration
   0, infinity            as fast as --max-workers allow
 
@@ -337,6 +337,13 @@ HTTP/2:
   Requests to a host share one connection, and another one is opened when all streams that the
   server allows are in use. --max-workers bounds requests and --max-connections connections; over
   HTTP/1.1 each request has a connection of its own, and the lower of the two bounds both.
+
+While it runs:
+  stderr has the rate asked and reached, latencies, slip, statuses and the time left: on a
+  terminal twice a second, elsewhere every 10 s. Ctrl-C sends nothing more, waits for what is
+  under way and keeps the results so far; a second one gives up what is under way. After a pause
+  of its own, of a machine that slept, say, the generator catches up with 5 s of it; the rest is
+  unsent.
 
 Examples:
   houseful load attack -targets=targets.txt -rate=400 -duration=10s | houseful load report

@@ -341,6 +341,11 @@ fn resolvers_are_asked_once_a_host_and_all_its_addresses_are_tried() {
     let output = attack(dir.path(), &["-duration=1s", &flag]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(stderr(&output), "houseful: dns: cannot resolve `other.example`: no such host\n");
+    // Where targets are read as they are needed, only those of this host suffer.
+    run(dir.path(), &["-rate=1", "-duration=1s", "-lazy", &flag]);
+    let result = results(dir.path()).remove(0);
+    let error = "dns: cannot resolve `other.example`: no such host";
+    assert_eq!((&result["code"], &result["error"]), (&0.into(), &error.into()));
 }
 
 #[test]

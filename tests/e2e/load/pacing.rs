@@ -76,3 +76,56 @@ fn the_server_sees_the_gaps_that_were_asked_for() {
         assert!(is_as_asked, "{rate:?}: gaps of {first_ms} and {last_ms} ms, found {seen:?}");
     }
 }
+
+/// How many moments lie in each of so many intervals of this length.
+fn counts<const N: usize>(moments_ms: impl Iterator<Item = f64>, interval_ms: f64) -> [usize; N] {
+    let mut counts = [0; N];
+    for moment_ms in moments_ms {
+        counts[((moment_ms / interval_ms) as usize).min(N - 1)] += 1;
+    }
+    counts
+}
+
+/// Whether each is at most so far from the other.
+fn is_near<const N: usize>(found: [usize; N], wanted: [usize; N], by: usize) -> bool {
+    found.iter().zip(wanted).all(|(found, wanted)| found.abs_diff(wanted) <= by)
+}
+
+#[test]
+fn the_server_sees_a_sine() {
+    // 50 requests in half a second, and 90/π of them more in the first half and fewer in the second.
+    let mut seen = Vec::new();
+    let is_as_asked = (0..20).any(|_| {
+        let arrivals = arrivals(&["-rate=sine(100, 90, 1s)", "-duration=1s"]);
+        assert_eq!(arrivals.len(), 100);
+        let quarters = counts(arrivals.iter().map(|(_, arrived_ms)| *arrived_ms), 250.0);
+        seen.push(quarters);
+        is_near(quarters, [39, 39, 11, 11], 4)
+    });
+    assert!(is_as_asked, "{seen:?}");
+}
+
+#[test]
+fn the_server_sees_a_poisson_process_that_its_seed_repeats() {
+    let due_ms = |arrivals: &[(f64, f64)]| -> Vec<f64> {
+        arrivals.iter().map(|(due_ms, _)| *due_ms).collect()
+    };
+    let mut seen = Vec::new();
+    let mut runs = Vec::new();
+    let is_as_asked = (0..20).any(|_| {
+        let arrivals = arrivals(&["-rate=poisson(200)", "-duration=1s"]);
+        let due: [usize; 10] = counts(due_ms(&arrivals).into_iter(), 100.0);
+        // By chance: about 20 in each tenth, and as many more or fewer as that leaves to expect.
+        let variance = due.iter().map(|count| (*count as f64 - 20.0).powi(2)).sum::<f64>() / 10.0;
+        assert!((140..260).contains(&arrivals.len()) && (5.0..60.0).contains(&variance), "{due:?}");
+        let arrived = counts(arrivals.iter().map(|(_, arrived_ms)| *arrived_ms), 100.0);
+        runs.push(due_ms(&arrivals));
+        seen.push((due, arrived));
+        is_near(arrived, due, 3)
+    });
+    assert!(is_as_asked, "due and arrived: {seen:?}");
+    // By the same chance each time, unless it is another.
+    runs.push(due_ms(&arrivals(&["-rate=poisson(200)", "-duration=1s"])));
+    assert!(runs.windows(2).all(|runs| runs[0] == runs[1]), "{runs:?}");
+    assert_ne!(runs[0], due_ms(&arrivals(&["-rate=poisson(200, 2)", "-duration=1s"])));
+}

@@ -10,6 +10,7 @@ mod http2;
 #[path = "../../../crates/houseful-load/tests/server/http2.rs"]
 pub(crate) mod http2_server;
 mod inputs;
+mod memory;
 mod outputs;
 mod pacing;
 #[path = "../../../crates/houseful-load/tests/server/mod.rs"]

@@ -237,7 +237,7 @@ fn targets_of_any_service_are_counted_in_requests_a_second() {
     // 100 requests a second, in a step of 200 ms.
     let server = Server::start(|request| match seq(request) {
         20.. => status("429 Too Many Requests"),
-        _ => status("200 OK"),
+        _ => status("201 Created"),
     });
     let paths = ["a", "b", "c"].map(|path| format!("GET {}/{path}\n\n", server.url()));
     std::fs::write(dir.path().join("targets.txt"), paths.concat()).unwrap();
@@ -258,6 +258,9 @@ fn targets_of_any_service_are_counted_in_requests_a_second() {
         (Some(0), &json!("found"), &json!("requests"))
     );
     assert_eq!((&answer["load"], &answer["above"]["load"]), (&json!(100), &json!(106)), "{answer}");
+    // What it creates are no readings.
+    let steps = answer["steps"].as_array().unwrap();
+    assert!(steps.iter().chain([&answer]).all(|it| it["readings_per_s"].is_null()), "{answer}");
     let seen = server.requests();
     assert!(seen.iter().all(|request| request.header("X-Key") == Some("1")));
     // Five requests of the first step; the second goes on with the sixth.

@@ -35,7 +35,7 @@ struct StepDocument<'a> {
     requests: u64,
     asked_per_s: f64,
     requests_per_s: f64,
-    readings_per_s: f64,
+    readings_per_s: Option<f64>,
     latencies: BTreeMap<&'static str, u64>,
     slip_p99: u64,
     status_codes: &'a BTreeMap<u16, u64>,
@@ -61,7 +61,9 @@ impl Report {
             unit: self.unit,
             load: answer.held.map(|level| level.load),
             requests_per_s: rates.map(|(requests_per_s, _)| requests_per_s),
-            readings_per_s: rates.map(|(_, readings_per_s)| readings_per_s),
+            readings_per_s: rates
+                .filter(|_| has_readings(self.unit))
+                .map(|(_, readings_per_s)| readings_per_s),
             limit,
             settled: answer.is_settled,
             words: self.to_string(),
@@ -69,14 +71,19 @@ impl Report {
             held: answer.held,
             doubtful: &answer.doubtful,
             above,
-            steps: self.steps.iter().map(step).collect(),
+            steps: self.steps.iter().map(|it| step(it, self.unit)).collect(),
         };
         serde_json::to_writer(&mut *out, &document)?;
         out.write_all(b"\n")
     }
 }
 
-fn step(step: &Step) -> StepDocument<'_> {
+/// A 201 of any other service is no reading.
+fn has_readings(unit: Unit) -> bool {
+    unit == Unit::Houses
+}
+
+fn step(step: &Step, unit: Unit) -> StepDocument<'_> {
     let latencies = &step.latencies;
     let ns = [
         ("mean", latencies.mean),
@@ -94,7 +101,7 @@ fn step(step: &Step) -> StepDocument<'_> {
         requests: step.requests,
         asked_per_s: step.asked_per_s,
         requests_per_s: step.requests_per_s,
-        readings_per_s: step.readings_per_s,
+        readings_per_s: has_readings(unit).then_some(step.readings_per_s),
         latencies: ns.map(|(name, latency)| (name, latency.as_nanos() as u64)).into(),
         slip_p99: step.slip_p99.as_nanos() as u64,
         status_codes: &step.status_codes,

@@ -14,9 +14,11 @@ use crate::cli::{GenerateArgs, TargetFormat};
 /// Writes the plan's files and prints what they are, or streams its targets.
 pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
     let badges = match args.houses {
-        Some(houses) => houses
-            .checked_mul(BADGES_PER_HOUSE)
-            .with_context(|| format!("--houses: expected fewer than {houses}"))?,
+        // As badges it would be told of a flag that was not given.
+        Some(0) => bail!("--houses: expected at least 1, found 0"),
+        Some(houses) => houses.checked_mul(BADGES_PER_HOUSE).with_context(|| {
+            format!("--houses: expected at most {}, found {houses}", u32::MAX / BADGES_PER_HOUSE)
+        })?,
         None => args.badges,
     };
     let plan = plan::Plan {

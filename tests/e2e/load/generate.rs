@@ -114,6 +114,27 @@ fn what_is_there_stays_unless_forced_and_nothing_else_is_touched() {
 }
 
 #[test]
+fn what_cannot_be_planned_is_refused_by_the_flag_that_says_it() {
+    let dir = temp_dir();
+    for (flag, error) in [
+        ("--houses=0", "--houses: expected at least 1, found 0"),
+        ("--badges=0", "--badges: expected at least 1, found 0"),
+        ("--houses=214748365", "--houses: expected at most 214748364, found 214748365"),
+        (
+            "--houses=50000",
+            "expected at most 100000000 emissions, found 240000000: 1000000 badges × 4 Pis × 60 advertising intervals",
+        ),
+    ] {
+        let output = generate(dir.path(), &[flag]);
+        assert_eq!(
+            (output.status.code(), stderr(&output)),
+            (Some(2), format!("houseful: {error}\n"))
+        );
+        assert_eq!(files(dir.path()), BTreeMap::new(), "{flag}");
+    }
+}
+
+#[test]
 fn a_stream_goes_on_until_nobody_reads_and_touches_no_file() {
     let dir = temp_dir();
     let mut stream = program()

@@ -114,7 +114,7 @@ pub enum PlanError {
     },
     /// More than anyone can mean.
     #[error(
-        "expected at most {EMISSIONS_MAX} emissions, found {emissions}: --badges {badges} × --pis {pis} × {intervals} advertising intervals"
+        "expected at most {EMISSIONS_MAX} emissions, found {emissions}: {badges} badges × {pis} Pis × {intervals} advertising intervals"
     )]
     TooMany {
         /// Of the whole plan.
@@ -448,7 +448,7 @@ mod tests {
             ),
             (
                 Plan { badges: 100_000, pis: 4, seconds: 251, ..small() },
-                "expected at most 100000000 emissions, found 100400000: --badges 100000 × --pis 4 × 251 advertising intervals",
+                "expected at most 100000000 emissions, found 100400000: 100000 badges × 4 Pis × 251 advertising intervals",
             ),
             (
                 Plan {
@@ -458,7 +458,7 @@ mod tests {
                     advertising_interval: Duration::from_nanos(1),
                     ..small()
                 },
-                "expected at most 100000000 emissions, found 79228162458924105385300197375000000000: --badges 4294967295 × --pis 4294967295 × 4294967295000000000 advertising intervals",
+                "expected at most 100000000 emissions, found 79228162458924105385300197375000000000: 4294967295 badges × 4294967295 Pis × 4294967295000000000 advertising intervals",
             ),
         ] {
             let dir = tempfile::tempdir().unwrap();

@@ -141,7 +141,7 @@ pub(super) fn check_places(
     targets: &Targets,
 ) -> anyhow::Result<()> {
     let Targets::Eager(targets) = targets else { return Ok(()) };
-    if args.redirects.is_some_and(|max| max > 0) {
+    if options.connect_to.is_empty() || args.redirects.is_some_and(|max| max > 0) {
         return Ok(());
     }
     let named: BTreeSet<(&str, u16)> =

@@ -489,7 +489,7 @@ fn what_another_flag_makes_pointless_is_refused() {
             "--root-certs: cannot be used with --insecure, which trusts any certificate".to_owned(),
         ),
     ] {
-        let output = attack(dir.path(), flags).output().unwrap();
+        let output = attack(dir.path(), &[&["-duration=1s"], flags].concat()).output().unwrap();
         let text = format!("houseful: {error}\n");
         assert_eq!((output.status.code(), stderr(&output)), (Some(2), text), "{flags:?}");
     }

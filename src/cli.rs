@@ -440,6 +440,9 @@ pub(crate) struct AttackArgs {
     /// Speak HTTP/2 to http servers, in clear text and without asking whether they do
     #[arg(long, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, value_parser = go_bool(), hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) h2c: bool,
+    /// Resume TLS sessions where the server allows it; else each connection agrees anew
+    #[arg(long, default_value_t = false, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_default_value = true, value_parser = go_bool(), hide_possible_values = true, action = clap::ArgAction::Set)]
+    pub(crate) session_tickets: bool,
     #[command(flatten)]
     pub(crate) refused: RefusedArgs,
     /// Where results go; `-` is stdout
@@ -450,8 +453,6 @@ pub(crate) struct AttackArgs {
 /// What vegeta has and this has not: refused with a reason, not ignored.
 #[derive(Debug, Args)]
 pub(crate) struct RefusedArgs {
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool())]
-    pub(crate) session_tickets: Option<bool>,
     #[arg(long, hide = true)]
     pub(crate) proxy_header: Vec<String>,
     #[arg(long, hide = true, allow_hyphen_values = true)]

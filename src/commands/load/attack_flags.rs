@@ -34,9 +34,13 @@ pub(super) fn options(args: &AttackArgs) -> anyhow::Result<Options> {
         roots: args.root_certs.clone(),
         certificate: args.cert.clone(),
         key: args.key.clone(),
+        resumes: args.session_tickets,
     };
-    let has_tls_flags =
-        args.insecure || !args.root_certs.is_empty() || args.cert.is_some() || args.key.is_some();
+    let has_tls_flags = args.insecure
+        || args.session_tickets
+        || !args.root_certs.is_empty()
+        || args.cert.is_some()
+        || args.key.is_some();
     Ok(Options {
         name: args.name.clone(),
         timeout: Some(parse_duration("--timeout", &args.timeout)?).filter(|t| !t.is_zero()),
@@ -79,11 +83,6 @@ fn local_address(laddr: Option<IpAddr>) -> anyhow::Result<Option<IpAddr>> {
 /// Nothing is accepted and ignored.
 fn refuse(args: &RefusedArgs) -> anyhow::Result<()> {
     for (given, flag, why) in [
-        (
-            args.session_tickets.is_some(),
-            "--session-tickets",
-            "cannot be chosen: TLS sessions are always resumed where the server allows it",
-        ),
         (
             !args.proxy_header.is_empty(),
             "--proxy-header",

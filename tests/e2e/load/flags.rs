@@ -399,15 +399,7 @@ fn what_is_not_supported_is_refused_with_a_reason() {
     write_targets(dir.path(), &format!("GET {}/\n", server.url()));
     for (flags, error) in [
         (
-            &["-session-tickets"][..],
-            "--session-tickets: cannot be chosen: TLS sessions are always resumed where the server allows it",
-        ),
-        (
-            &["-session-tickets=false"],
-            "--session-tickets: cannot be chosen: TLS sessions are always resumed where the server allows it",
-        ),
-        (
-            &["-proxy-header=A: 1"],
+            &["-proxy-header=A: 1"][..],
             "--proxy-header: not supported: requests go to their servers, never to a proxy that would read it",
         ),
         (

@@ -3,11 +3,12 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ServerSessionMemoryCache, StoresServerSessions, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use super::server::{Reply, Server};
@@ -123,6 +124,59 @@ fn a_server_that_asks_who_we_are_is_told() {
     let why = "tls: cannot read the answer: received fatal alert: CertificateRequired";
     assert!(errors.iter().any(|error| error == why), "{errors:?}");
     assert_eq!(server.requests().len(), 20);
+}
+
+/// Sessions that a server keeps, and how many of them were resumed.
+#[derive(Debug)]
+struct Sessions(Arc<ServerSessionMemoryCache>, Arc<AtomicUsize>);
+
+impl Sessions {
+    fn noted(&self, found: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        self.1.fetch_add(usize::from(found.is_some()), Ordering::Relaxed);
+        found
+    }
+}
+
+impl StoresServerSessions for Sessions {
+    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
+        self.0.put(key, value)
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.noted(self.0.get(key))
+    }
+
+    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.noted(self.0.take(key))
+    }
+
+    fn can_cache(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn sessions_are_resumed_when_told() {
+    let dir = temp_dir();
+    let resumed = Arc::new(AtomicUsize::new(0));
+    let mut config = Arc::unwrap_or_clone(config(false, &["http/1.1"]));
+    config.session_storage =
+        Arc::new(Sessions(ServerSessionMemoryCache::new(100), Arc::clone(&resumed)));
+    let server = server_with(Arc::new(config));
+    for (flag, is_resumed) in
+        [(&[][..], false), (&["-session-tickets=false"], false), (&["-session-tickets"], true)]
+    {
+        let before = server.connections();
+        let flags = [&["-insecure", "-keepalive=false"], flag].concat();
+        assert_eq!(errors(dir.path(), &server, &flags), [""]);
+        assert_eq!(server.connections() - before, 10, "{flag:?}");
+        // All but the first of an attack can be.
+        let count = resumed.swap(0, Ordering::Relaxed);
+        assert!(
+            if is_resumed { (1..10).contains(&count) } else { count == 0 },
+            "{flag:?}: {count}"
+        );
+    }
 }
 
 #[test]

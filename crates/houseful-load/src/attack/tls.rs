@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -31,6 +32,9 @@ pub struct TlsFiles {
     pub certificate: Option<PathBuf>,
     /// Its key in PEM; if absent, it is in the certificate's file.
     pub key: Option<PathBuf>,
+    /// Resume sessions where the server allows it: with a ticket, or by their number (RFC 8446, 2.2;
+    /// RFC 5077).
+    pub resumes: bool,
 }
 
 /// Why there is no TLS.
@@ -87,6 +91,9 @@ impl Tls {
                 builder.with_client_auth_cert(chain, key).map_err(TlsError::Unfit)?
             }
         };
+        if !files.resumes {
+            config.resumption = Resumption::disabled();
+        }
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let http1 = Arc::new(config.clone());
         config.alpn_protocols.insert(0, b"h2".to_vec());

@@ -49,8 +49,10 @@ pub(super) struct RunCharts {
     pub(super) asked: Vec<Option<f64>>,
     /// Answers a second.
     pub(super) answered: Vec<f64>,
+    /// Requests a second that ended, with an answer or without.
+    pub(super) ended: Vec<f64>,
     pub(super) bands: Vec<Option<Band>>,
-    /// Requests of each bin by status, the lowest first; few enough to draw.
+    /// Requests that ended in each bin by status, the lowest first; few enough to draw.
     pub(super) codes: Vec<Line>,
     /// Failures of each bin by kind.
     pub(super) kinds: Vec<Line>,
@@ -115,6 +117,16 @@ impl RunCharts {
         (requests - 1) as f64 / duration.as_secs_f64()
     }
 
+    /// A line of [`codes`](Self::codes) as a rate: its share of all that ended, for not every stretch is
+    /// whole.
+    pub(super) fn code_rates(&self, line: &Line) -> Vec<f64> {
+        let rate = |(n, count): (usize, &u64)| {
+            let total: u64 = self.codes.iter().map(|line| line.counts[n]).sum();
+            if total == 0 { 0.0 } else { *count as f64 / total as f64 * self.ended[n] }
+        };
+        line.counts.iter().enumerate().map(rate).collect()
+    }
+
     fn of(name: Option<String>, run: &Run) -> Option<RunCharts> {
         let summary = run.metrics.summary();
         let first_ns = summary.earliest?.as_nanosecond();
@@ -143,7 +155,8 @@ impl RunCharts {
             extremes,
             bins,
             asked: rates.asked(&list),
-            answered: rates.answered(&list),
+            answered: rates.ended(&list, |column| column.answered),
+            ended: rates.ended(&list, |column| column.codes.iter().map(|(_, count)| count).sum()),
             bands: list.iter().map(|column| Band::of(column)).collect(),
             codes: codes(&list, run),
             kinds: kinds(&list, run),
@@ -226,9 +239,9 @@ impl Rates {
 
     /// A stretch of which the run covers a little, at its end, would tell a rate of a few answers: they
     /// count in the one before, which is so much longer.
-    fn answered(&self, columns: &[&Column]) -> Vec<f64> {
+    fn ended(&self, columns: &[&Column], count: impl Fn(&Column) -> u64) -> Vec<f64> {
         let last = columns.len() - 1;
-        let mut counts: Vec<u64> = columns.iter().map(|column| column.answered).collect();
+        let mut counts: Vec<u64> = columns.iter().map(|column| count(column)).collect();
         if last > self.last() {
             counts[last - 1] += counts[last];
         }

@@ -4,7 +4,7 @@ use super::kind::Kind;
 use super::rows::Rows;
 
 /// A stretch of time. What a request is counted in is the stretch in which it was due; only
-/// `answered` counts answers in which they came.
+/// `answered` and `codes` are of the stretch in which its answer came, or its failure.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Column {
     /// Requests due.
@@ -17,7 +17,7 @@ pub(super) struct Column {
     pub(super) bad: Extremes,
     /// Latencies of all.
     pub(super) latencies: Rows,
-    /// Requests by status; those of too many statuses together as `None`.
+    /// Requests that ended, by status; those of too many statuses together as `None`.
     pub(super) codes: Counts<Option<u16>>,
     /// Failures by kind.
     pub(super) failures: Counts<Kind>,

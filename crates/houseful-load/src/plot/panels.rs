@@ -88,17 +88,8 @@ pub(super) fn codes(drawing: &mut Drawing, card: Frame, run: &RunCharts) {
     let ink = |line: &Line| inks.get(line.name.as_str()).copied().unwrap_or(Ink::Muted);
     let legend: Vec<_> =
         run.codes.iter().map(|line| Entry::new(&*line.name, ink(line), Mark::Line)).collect();
-    let total = |n: usize| run.codes.iter().map(|line| line.counts[n]).sum::<u64>();
-    // A share of the rate that was asked: the last stretch may be shorter.
-    let share = |line: &Line, n: usize| {
-        let asked = run.asked[n]?;
-        Some(if total(n) == 0 { 0.0 } else { line.counts[n] as f64 / total(n) as f64 * asked })
-    };
-    let rates: Vec<Vec<Option<f64>>> = run
-        .codes
-        .iter()
-        .map(|line| (0..run.bins.count).map(|n| share(line, n)).collect())
-        .collect();
+    let rates: Vec<Vec<Option<f64>>> =
+        run.codes.iter().map(|line| run.code_rates(line).into_iter().map(Some).collect()).collect();
     let highest = rates.iter().flatten().flatten().copied().fold(0.0, f64::max);
     let y = Axis::from_zero(highest, 1.06);
     let title = "Answers by status, a second";

@@ -54,7 +54,6 @@ impl Run {
         let column = self.timeline.at(due_ns);
         column.asked += 1;
         column.latencies.add(latency_ns);
-        column.codes.add(code, 1);
         if is_good {
             column.good.add(latency_ns);
         } else {
@@ -69,9 +68,9 @@ impl Run {
             failures.count += 1;
             failures.first_ns = failures.first_ns.min(due_ns);
         }
-        if record.code != 0 {
-            self.timeline.at(record.end_ns()).answered += 1;
-        }
+        let column = self.timeline.at(record.end_ns());
+        column.codes.add(code, 1);
+        column.answered += u64::from(record.code != 0);
     }
 
     /// Whether this status is a success.

@@ -152,6 +152,44 @@ fn a_rate_that_was_reached_late_does_not_break_down_at_the_end() {
 }
 
 #[test]
+fn statuses_are_told_when_the_answers_came() {
+    // Nothing comes in the second second; then all at once, but for a few that have failed meanwhile.
+    let records: Vec<_> = (0..1_200)
+        .map(|n| {
+            let due_us = n * 2_500;
+            let is_failure = n == 500 || n == 600;
+            let waits_us = if is_failure { 100_000 } else { (2_000_000 - due_us).max(0) };
+            let stalls = (1_000_000..2_000_000).contains(&due_us);
+            let latency_us = if stalls { waits_us } else { 1_000 };
+            record(due_us, latency_us.unsigned_abs() * 1_000, if is_failure { 0 } else { 201 })
+        })
+        .collect();
+    let charts = charts(&records);
+    let run = charts.all();
+    let [failed, stored] = &run.codes[..] else { panic!("{:?}", run.codes) };
+    assert_eq!((&*failed.name, &*stored.name), ("no answer", "201"));
+    for (line, code) in [(failed, 0), (stored, 201)] {
+        let mut counts = vec![0; run.bins.count];
+        for record in records.iter().filter(|record| record.code == code) {
+            let at_ns = record.end_ns() - run.first_ns - run.bins.from_ns;
+            counts[(at_ns / run.bins.width_ns) as usize] += 1;
+        }
+        assert_eq!(line.counts, counts, "{}", line.name);
+    }
+    // As the line beside it, in which those without an answer are not.
+    let [failed, stored] = [failed, stored].map(|line| run.code_rates(line));
+    for (n, (answered, ended)) in run.answered.iter().zip(&run.ended).enumerate() {
+        assert!((stored[n] - answered).abs() < 1e-6, "{n}: {stored:?}, {:?}", run.answered);
+        assert!((stored[n] + failed[n] - ended).abs() < 1e-6, "{n}: {failed:?}");
+    }
+    let still = |n: &usize| {
+        run.bins.start_ns(*n) > 1_002_000_000 && run.bins.start_ns(*n + 1) < 2_000_000_000
+    };
+    let still: Vec<f64> = (0..run.bins.count).filter(still).map(|n| stored[n]).collect();
+    assert!(still.len() > 3 && still.iter().all(|rate| *rate == 0.0), "{stored:?}");
+}
+
+#[test]
 fn stretches_hold_enough_for_their_percentiles() {
     for (requests, bins) in [(1, 1), (60, 15), (4_000, 20), (400_000, 2_000)] {
         let charts = charts(&of_400_a_second(requests));

@@ -129,8 +129,8 @@ function codesChart(run, view) {
   const times = middles(bins, bins.asked.map((_, n) => n));
   const total = (n) => bins.codes[n].counts.reduce((sum, v) => sum + v, 0);
   const totals = bins.asked.map((_, n) => bins.codes.reduce((sum, { counts }) => sum + counts[n], 0));
-  // A share of the rate that was asked: the last stretch may be shorter.
-  const rates = bins.codes.map(({ counts }) => counts.map((v, n) => (totals[n] === 0 ? (bins.asked[n] == null ? null : 0) : (v / totals[n]) * bins.asked[n])));
+  // A share of the rate of all that ended: the last stretch may be shorter.
+  const rates = bins.codes.map(({ counts }) => counts.map((v, n) => (totals[n] === 0 ? 0 : (v / totals[n]) * bins.ended[n])));
   const colors = colorsOf(bins);
   return new Chart({
     title: "Answers by status, a second",
@@ -139,7 +139,7 @@ function codesChart(run, view) {
     x: time_axis,
     y: valueAxis(() => false, rate),
     series: bins.codes.map(({ name }) => line(colors.get(name))),
-    legend: bins.codes.map(({ name }, n) => ({ name, color: colors.get(name), series: [n + 1], value: (s) => `${rate(rates[n][indexAt(bins, s)])}/s`, overall: `${rate((total(n) / run.requests) * run.rate)}/s` })),
+    legend: bins.codes.map(({ name }, n) => ({ name, color: colors.get(name), series: [n + 1], value: (s) => `${rate(rates[n][indexAt(bins, s)])}/s`, overall: `${rate(total(n) / run.end_s)}/s` })),
   });
 }
 

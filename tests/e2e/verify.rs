@@ -314,7 +314,7 @@ fn what_cannot_be_compared_is_refused_by_name() {
         (&["--stored", "no-such-file"], "cannot open readings `no-such-file`: ".to_owned()),
         (
             &["--stored", "readings.ndjson", "--targets", "none.txt"],
-            "cannot verify `none.txt`: target 1: expected an emission as its body: ".to_owned(),
+            "cannot verify `none.txt`: target 1: expected an emission as its body: expected a JSON object, found an empty body\n".to_owned(),
         ),
         (&["--stored", "-", "-"], "--stored: expected a file or a URL, for the results".to_owned()),
     ] {

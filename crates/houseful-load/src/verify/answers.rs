@@ -82,7 +82,7 @@ impl Created {
 
 /// A target is no emission.
 #[derive(Debug, thiserror::Error)]
-#[error("target {number}: expected an emission as its body: {source}")]
+#[error("target {number}: expected an emission as its body")]
 pub struct NoEmission {
     /// Its number, from 1.
     number: usize,

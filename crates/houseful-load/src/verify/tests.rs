@@ -375,8 +375,9 @@ fn many_lies_are_counted_and_the_first_are_told() {
 #[test]
 fn what_is_no_emission_or_no_reading_is_named() {
     let targets = [target(&emission("a")), target(&json!({}))];
-    let error = Answers::new(&targets).unwrap_err().to_string();
-    assert!(error.starts_with("target 2: expected an emission as its body: "), "{error}");
+    let error = Answers::new(&targets).unwrap_err();
+    assert_eq!(error.to_string(), "target 2: expected an emission as its body");
+    assert!(std::error::Error::source(&error).is_some(), "{error:?}");
 
     let mut comparison = Comparison::new(Answers::new(&targets[..1]).unwrap(), WINDOW);
     let mut without_id = reading(1, "a", 0);

@@ -267,7 +267,6 @@ fn nothing_is_no_record_and_rubbish_is_named() {
     assert_eq!(read(b"\n\n").unwrap(), []);
     for (bytes, message) in [
         (&b"hello\n"[..], "r: expected results as gob, JSON or CSV: they begin with `h`"),
-        (b"\xef\xbb\xbf{}", "r: expected results as gob, JSON or CSV: they begin with `\\xef`"),
         (b"1,2\n", "r:1: expected a result as CSV: 2 columns, which are 12"),
         (b"x1", "r: expected results as gob, JSON or CSV: they begin with `x`"),
         (
@@ -280,6 +279,38 @@ fn nothing_is_no_record_and_rubbish_is_named() {
         ),
     ] {
         assert_eq!(read(bytes).unwrap_err().to_string(), message);
+    }
+}
+
+#[test]
+fn what_other_programs_made_of_results_is_read_or_named() {
+    // As Windows saves UTF-8.
+    for encoding in [Encoding::Json, Encoding::Csv] {
+        let marked = [b"\xef\xbb\xbf", &write(&[record(0), record(1)], encoding)[..]].concat();
+        assert_eq!(read(&marked).unwrap().len(), 2, "{encoding:?}");
+        // However it comes.
+        let slowly = std::io::BufReader::with_capacity(1, &marked[..]);
+        assert_eq!(Reader::new(slowly, "r").map(Result::unwrap).count(), 2, "{encoding:?}");
+    }
+    assert_eq!(read(b"\xef\xbb\xbf\r\n").unwrap(), []);
+    let json = String::from_utf8(write(&[record(0)], Encoding::Json)).unwrap();
+    let utf16 = |of: fn(u16) -> [u8; 2], mark: &str| -> Vec<u8> {
+        format!("{mark}{json}").encode_utf16().flat_map(of).collect()
+    };
+    let is_utf16 = "they are in UTF-16; save the file as UTF-8";
+    let marked_gob = [b"\xef\xbb\xbf", &write(&[record(0)], Encoding::Gob)[..]].concat();
+    for (bytes, reason) in [
+        (utf16(u16::to_le_bytes, "\u{feff}"), is_utf16),
+        (utf16(u16::to_be_bytes, "\u{feff}"), is_utf16),
+        (utf16(u16::to_le_bytes, ""), is_utf16),
+        (utf16(u16::to_be_bytes, ""), is_utf16),
+        (b"\x1f\x8b\x08\x00".to_vec(), "they are packed with gzip; unpack them first"),
+        (b"\x28\xb5\x2f\xfd\x04".to_vec(), "they are packed with zstd; unpack them first"),
+        (b"\xef\xbb{".to_vec(), "they begin with `\\xef`"),
+        (marked_gob, "they begin with `\\xff`"),
+    ] {
+        let expected = format!("r: expected results as gob, JSON or CSV: {reason}");
+        assert_eq!(read(&bytes).unwrap_err().to_string(), expected);
     }
 }
 

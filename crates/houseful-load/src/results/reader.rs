@@ -42,23 +42,20 @@ impl<R: BufRead> Reader<R> {
                 return Ok(false);
             };
             let name = name.clone();
-            let first = match first_byte(&mut reader) {
-                Ok(Some(first)) => first,
+            let encoding = match recognise(&mut reader) {
+                Ok(Some(encoding)) => encoding,
                 Ok(None) => return Ok(false),
                 Err(source) => return Err(ReadError::Read { name, source }),
             };
-            self.inner = match recognise(first) {
-                Some(Encoding::Gob) => {
+            self.inner = match encoding {
+                Ok(Encoding::Gob) => {
                     Inner::Gob(Box::new(gob::Reader::new(reader, name, self.keep)))
                 }
-                Some(Encoding::Json) => Inner::Json(json::Reader::new(reader, name, self.keep)),
-                Some(Encoding::Csv) => {
+                Ok(Encoding::Json) => Inner::Json(json::Reader::new(reader, name, self.keep)),
+                Ok(Encoding::Csv) => {
                     Inner::Csv(Box::new(csv::Reader::new(reader, name, self.keep)))
                 }
-                None => {
-                    let reason = format!("they begin with `{}`", first.escape_ascii());
-                    return Err(ReadError::Unrecognised { name, reason });
-                }
+                Err(reason) => return Err(ReadError::Unrecognised { name, reason }),
             };
         }
         match &mut self.inner {
@@ -83,26 +80,50 @@ impl<R: BufRead> Iterator for Reader<R> {
     }
 }
 
-/// The first byte that says something; it stays in the source.
-fn first_byte(source: &mut impl BufRead) -> io::Result<Option<u8>> {
-    loop {
-        let Some(first) = source.fill_buf()?.first().copied() else {
-            return Ok(None);
-        };
-        if !matches!(first, b'\n' | b'\r') {
-            return Ok(Some(first));
-        }
+/// What Windows puts before a text in UTF-8; it says nothing that is not known.
+const UTF8_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
+/// How records are encoded, or what is there instead of them; `None` of nothing. What may be skipped
+/// is, and the rest stays in the source.
+fn recognise(source: &mut impl BufRead) -> io::Result<Option<Result<Encoding, String>>> {
+    let mut mark_len = 0;
+    // Byte by byte, as it may come.
+    while source.fill_buf()?.first().is_some_and(|first| UTF8_MARK.get(mark_len) == Some(first)) {
         source.consume(1);
+        mark_len += 1;
+    }
+    let is_text = mark_len == UTF8_MARK.len();
+    if mark_len > 0 && !is_text {
+        return Ok(Some(Err(begin_with(UTF8_MARK[0]))));
+    }
+    while matches!(source.fill_buf()?.first(), Some(b'\n' | b'\r')) {
+        source.consume(1);
+    }
+    let begin = source.fill_buf()?;
+    Ok((!begin.is_empty()).then(|| encoding_of(begin, is_text)))
+}
+
+/// What begins like this. A gob begins with the length of the definition of a type of a dozen fields,
+/// so with minus the number of that number's bytes, and then has the type's number, which is of two
+/// bytes, too; CSV begins with a number; JSON with its brace.
+fn encoding_of(begin: &[u8], is_text: bool) -> Result<Encoding, String> {
+    match *begin {
+        // With its mark or without, in either order.
+        [0xfe, 0xff, ..] | [0xff, 0xfe, ..=0x7f, 0, ..] | [0, 1..=0x7f, ..] | [1..=0x7f, 0, ..] => {
+            Err("they are in UTF-16; save the file as UTF-8".to_owned())
+        }
+        [0x1f, 0x8b, ..] => Err("they are packed with gzip; unpack them first".to_owned()),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            Err("they are packed with zstd; unpack them first".to_owned())
+        }
+        [b'{', ..] => Ok(Encoding::Json),
+        [b'-' | b'0'..=b'9' | b'"', ..] => Ok(Encoding::Csv),
+        [0xf8..=0xff, ..] if !is_text => Ok(Encoding::Gob),
+        [first, ..] => Err(begin_with(first)),
+        [] => Err("they are empty".to_owned()),
     }
 }
 
-/// What begins with this byte. A gob begins with the length of the definition of a type of a
-/// dozen fields, so with minus the number of that number's bytes; CSV with a number; JSON with its brace.
-fn recognise(first: u8) -> Option<Encoding> {
-    match first {
-        b'{' => Some(Encoding::Json),
-        b'-' | b'0'..=b'9' | b'"' => Some(Encoding::Csv),
-        0xf8.. => Some(Encoding::Gob),
-        _ => None,
-    }
+fn begin_with(first: u8) -> String {
+    format!("they begin with `{}`", first.escape_ascii())
 }

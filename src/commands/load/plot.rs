@@ -51,7 +51,10 @@ pub(crate) fn run(args: &PlotArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let drawn = draw(&charts, format)?;
-    out.replace(&drawn).with_context(|| format!("cannot write `{}`", args.output))?;
+    out.replace(&drawn).with_context(|| match args.output.as_str() {
+        "-" => "cannot write the plot to stdout".to_owned(),
+        name => format!("cannot write `{name}`"),
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -233,6 +233,23 @@ fn a_full_disk_leaves_what_was_there() {
 }
 
 #[test]
+fn a_full_device_is_named_as_people_know_it() {
+    let dir = temp_dir();
+    write_results(dir.path(), 200);
+    for (command, says) in [
+        ("plot", "cannot write the plot to stdout: "),
+        ("encode", "cannot write the results to stdout: "),
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut program = program();
+        program.args(["load", command, "results.json"]).current_dir(dir.path()).stdout(full);
+        let output = program.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(stderr(&output).contains(says), "{output:?}");
+    }
+}
+
+#[test]
 fn no_result_at_all_is_told() {
     let dir = temp_dir();
     write_results(dir.path(), 200);

@@ -4,7 +4,7 @@ use super::kind::Kind;
 use super::rows::Rows;
 
 /// A stretch of time. What a request is counted in is the stretch in which it was due; only
-/// `answered` and `codes` are of the stretch in which its answer came, or its failure.
+/// `answered`, `codes` and `failures` are of the stretch in which its answer came, or its failure.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Column {
     /// Requests due.

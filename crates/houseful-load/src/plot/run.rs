@@ -51,15 +51,13 @@ impl Run {
         let due_ns = record.timestamp.as_nanosecond();
         let latency_ns = u64::try_from(record.latency.as_nanos()).unwrap_or(u64::MAX);
 
+        let kind = (!is_good).then(|| Kind::of(record, code));
         let column = self.timeline.at(due_ns);
         column.asked += 1;
         column.latencies.add(latency_ns);
-        if is_good {
-            column.good.add(latency_ns);
-        } else {
-            let kind = Kind::of(record, code);
-            column.bad.add(latency_ns);
-            column.failures.add(kind, 1);
+        let extremes = if is_good { &mut column.good } else { &mut column.bad };
+        extremes.add(latency_ns);
+        if let Some(kind) = kind {
             let failures = self.failures.entry(kind).or_insert_with(|| Failures {
                 count: 0,
                 first_ns: due_ns,
@@ -71,6 +69,9 @@ impl Run {
         let column = self.timeline.at(record.end_ns());
         column.codes.add(code, 1);
         column.answered += u64::from(record.code != 0);
+        if let Some(kind) = kind {
+            column.failures.add(kind, 1);
+        }
     }
 
     /// Whether this status is a success.

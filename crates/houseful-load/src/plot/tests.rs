@@ -175,6 +175,9 @@ fn statuses_are_told_when_the_answers_came() {
             counts[(at_ns / run.bins.width_ns) as usize] += 1;
         }
         assert_eq!(line.counts, counts, "{}", line.name);
+        if code == 0 {
+            assert_eq!(run.kinds[0].counts, counts);
+        }
     }
     // As the line beside it, in which those without an answer are not.
     let [failed, stored] = [failed, stored].map(|line| run.code_rates(line));

@@ -21,6 +21,7 @@ pub(super) fn for_each(
     keep: Keep,
     each: impl FnMut(&Record) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    refuse_stdin_twice(files)?;
     read(files, keep, each).map(drop)
 }
 
@@ -30,6 +31,7 @@ pub(super) fn for_each_of_run(
     keep: Keep,
     each: impl FnMut(&Record) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    refuse_stdin_twice(files)?;
     warn_of_same(files);
     if let Some(Gap { before, after, duration }) = read(files, keep, each)? {
         let [before, after] = [before, after].map(|at| source(&files[at]));
@@ -47,10 +49,6 @@ fn read(
     keep: Keep,
     mut each: impl FnMut(&Record) -> anyhow::Result<()>,
 ) -> anyhow::Result<Option<Gap>> {
-    // Who holds it waits for himself when it is opened again.
-    if files.iter().filter(|path| is_stdin(path)).count() > 1 {
-        bail!("expected stdin once, found `-` twice; name the other results by their file");
-    }
     let readers = if files.is_empty() {
         vec![open(Path::new("-"))?]
     } else {
@@ -67,6 +65,14 @@ fn read(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Who holds it would wait for himself when it is opened again.
+fn refuse_stdin_twice(files: &[PathBuf]) -> anyhow::Result<()> {
+    if files.iter().filter(|path| is_stdin(path)).count() > 1 {
+        bail!("expected stdin once, found `-` twice; name the other results by their file");
+    }
+    Ok(())
 }
 
 /// Warns of a file that is read more than once, by whatever name.

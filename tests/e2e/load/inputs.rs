@@ -59,6 +59,13 @@ fn stdin_is_read_once() {
         assert!(stderr(&output).contains(says), "{command:?}: {output:?}");
         assert_eq!(output.stdout, b"", "{command:?}");
     }
+    // A file on stdin is not called one that is given twice.
+    let mut report = program();
+    report
+        .args(["load", "report", "-", "-"])
+        .stdin(fs::File::open(dir.path().join("a.json")).unwrap());
+    let output = report.output().unwrap();
+    assert!(stderr(&output).starts_with("houseful: expected stdin once"), "{output:?}");
 }
 
 #[test]

@@ -143,9 +143,9 @@ fn an_interrupt_leaves_nothing_half_encoded() {
     fs::write(dir.path().join("old"), "before").unwrap();
     let before = files(dir.path());
     // From the keyboard it is meant for the attack, whose last results are still to come.
-    for (signal, code) in [("-TERM", 143), ("-INT", 0)] {
+    for (signal, code, name) in [("-TERM", 143, "old"), ("-TERM", 143, "new"), ("-INT", 0, "old")] {
         let mut encode = program()
-            .args(["load", "encode", "-output=old"])
+            .args(["load", "encode", "-output", name])
             .current_dir(dir.path())
             .stdin(Stdio::piped())
             .spawn()

@@ -116,6 +116,7 @@ fn what_is_wrong_leaves_the_output_as_it_was() {
     fs::write(dir.path().join("empty"), "").unwrap();
     fs::write(dir.path().join("text"), "no results\n").unwrap();
     fs::write(dir.path().join("nowhere.txt"), "GET http://nowhere.invalid/\n").unwrap();
+    std::os::unix::fs::symlink("yet-to-come", dir.path().join("link")).unwrap();
     for words in [
         &["report", "nope"][..],
         &["report", "text"],
@@ -126,7 +127,7 @@ fn what_is_wrong_leaves_the_output_as_it_was() {
         &["plot", "--format=svg", "empty"],
         &["attack", "-targets=nowhere.txt", "-duration=1s"],
     ] {
-        for (name, before) in [("old", Some(BEFORE)), ("new", None)] {
+        for (name, before) in [("old", Some(BEFORE)), ("new", None), ("link", None)] {
             let path = dir.path().join(name);
             if let Some(before) = before {
                 fs::write(&path, before).unwrap();
@@ -135,6 +136,8 @@ fn what_is_wrong_leaves_the_output_as_it_was() {
             assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
             assert_eq!(fs::read_to_string(&path).ok().as_deref(), before, "{words:?}");
         }
+        assert!(dir.path().join("link").is_symlink(), "{words:?}");
+        assert!(!dir.path().join("yet-to-come").exists(), "{words:?}");
     }
 }
 

@@ -226,7 +226,7 @@ const RESULT: &str = r#"{"attack":"","seq":0,"code":201,"timestamp":"2026-11-24T
 fn a_report_reads_stdin_by_its_name_and_leaves_out_a_cut_result() {
     let dir = temp_dir();
     std::fs::write(dir.path().join("cut.json"), format!("{RESULT}\n{}", &RESULT[..90])).unwrap();
-    let output = shell("houseful load report - cut.json <cut.json", dir.path());
+    let output = shell("cat cut.json | houseful load report - cut.json", dir.path());
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
     assert!(stdout.contains("201:2  \n"), "{stdout}");

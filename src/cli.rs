@@ -341,9 +341,9 @@ HTTP/2:
 While it runs:
   stderr has the rate asked and reached, latencies, slip, statuses and the time left: on a
   terminal twice a second, elsewhere every 10 s. Ctrl-C sends nothing more, waits for what is
-  under way and keeps the results so far; a second one gives up what is under way. After a pause
-  of its own, of a machine that slept, say, the generator catches up with 5 s of it; the rest is
-  unsent.
+  under way and keeps the results so far; a second one gives up what is under way, and a third
+  one ends it at once. After a pause of its own, of a machine that slept, say, the generator
+  catches up with 5 s of it; the rest is unsent.
 
 Examples:
   houseful load attack -targets=targets.txt -rate=400 -duration=10s | houseful load report

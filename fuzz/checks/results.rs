@@ -7,10 +7,15 @@ use houseful_load::results::{Encoding, ReadError, Reader, Record, Writer};
 
 /// For what the reader takes these bytes, by the first that says something.
 pub(crate) fn encoding(bytes: &[u8]) -> Option<Encoding> {
-    match bytes.iter().find(|byte| !matches!(byte, b'\n' | b'\r'))? {
-        b'{' => Some(Encoding::Json),
-        b'-' | b'0'..=b'9' | b'"' => Some(Encoding::Csv),
-        0xf8.. => Some(Encoding::Gob),
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf");
+    let begin = text.unwrap_or(bytes);
+    let blank_len = begin.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+    match begin[blank_len..] {
+        // UTF-16.
+        [0xfe, 0xff, ..] | [0xff, 0xfe, ..=0x7f, 0, ..] | [..=0x7f, 0, ..] => None,
+        [b'{', ..] => Some(Encoding::Json),
+        [b'-' | b'0'..=b'9' | b'"', ..] => Some(Encoding::Csv),
+        [0xf8..=0xff, ..] if text.is_none() => Some(Encoding::Gob),
         _ => None,
     }
 }

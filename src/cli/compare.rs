@@ -45,7 +45,8 @@ pub(crate) struct CompareArgs {
     pub(crate) percentiles: Vec<Percentile>,
     /// Exit 1 if at one of the percentiles it is shown that B is slower by more than
     /// this, the whole interval beyond it, or that it has more unexpected answers.
-    /// What nobody can tell of either exits 0, and is said
+    /// What nobody can tell of either exits 0, and is said: that B is slower, say, if
+    /// fewer of its answers are unexpected, for A's may have been the quick ones
     #[arg(long, value_name = "5%", allow_hyphen_values = true)]
     pub(crate) fail_if_slower: Option<Percent>,
     /// Differences up to this do not matter

@@ -186,6 +186,17 @@ fn the_last_row_of_csv_needs_its_line_end_if_it_has_no_headers() {
 }
 
 #[test]
+fn a_fault_in_csv_is_told_with_its_line_however_lines_end() {
+    let records = [record(0), Record { error: "a\nb".to_owned(), ..record(1) }, record(2)];
+    let rows = String::from_utf8(write(&records, Encoding::Csv)).unwrap() + "x\n";
+    for text in [rows.clone(), rows.replace('\n', "\r\n")] {
+        let last = Reader::new(text.as_bytes(), "r").last().unwrap().unwrap_err().to_string();
+        // The second has two.
+        assert!(last.starts_with("r:5: expected a result as CSV: "), "{last}");
+    }
+}
+
+#[test]
 fn headers_in_csv_end_in_an_empty_line() {
     let rows = String::from_utf8(write(&[record(0), record(1)], Encoding::Csv)).unwrap();
     let (start, headers) = rows.lines().next().unwrap().rsplit_once(',').unwrap();

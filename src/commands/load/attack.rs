@@ -16,7 +16,7 @@ use houseful_load::targets::{self, Defaults, Header};
 use super::attack_flags;
 use super::generate::parse_duration;
 use super::outflow::Outflow;
-use super::results::open_output;
+use super::results::{cannot_write, open_output};
 use super::{Live, say_waits, stop_on_interrupt};
 use crate::cli::AttackArgs;
 use crate::{descriptors, say};
@@ -79,10 +79,10 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
         }
     });
     live.finish();
-    failed.map_or(Ok(()), Err).context("cannot write the results")?;
+    failed.map_or(Ok(()), Err).with_context(|| cannot_write(&args.output))?;
     // An attack that could not begin leaves the file as it was.
     let outcome = outcome?;
-    out.finish().context("cannot write the results")?;
+    out.finish().with_context(|| cannot_write(&args.output))?;
     if stop.is_told() {
         let of = planned.map(|planned| format!(" of {planned}")).unwrap_or_default();
         say(format_args!("interrupted after {}{of} requests", outcome.requests));
@@ -93,8 +93,9 @@ pub(crate) fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
         say(format_args!("{} requests were given up without a result", outcome.abandoned));
     }
     if outcome.resent > 0 {
+        let requests = if outcome.resent == 1 { "request was" } else { "requests were" };
         say(format_args!(
-            "{} requests were sent again on another connection: the server had closed theirs",
+            "{} {requests} sent again: the server had closed the connection, or refused them",
             outcome.resent
         ));
     }

@@ -10,7 +10,7 @@ use anyhow::Context;
 use houseful_load::results::{Encoding, Keep};
 
 use super::outflow::Outflow;
-use super::results::{for_each_of_run, open_unbuffered, reads_stdin, warn_of_none};
+use super::results::{cannot_write, for_each_of_run, open_unbuffered, reads_stdin, warn_of_none};
 use crate::cli::{EncodeArgs, ResultEncoding};
 use crate::interrupt;
 
@@ -21,20 +21,20 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<ExitCode> {
         ResultEncoding::Json => Encoding::Json,
         ResultEncoding::Csv => Encoding::Csv,
     };
-    let mut output = open_unbuffered(&args.output, encoding, &args.files)?;
     let unfinished = Arc::new(Mutex::new(None));
     end_on_interrupt(args, &unfinished)?;
-    let beside = {
-        // An interrupt in between waits.
+    let (mut output, beside) = {
+        // An interrupt in between waits, so that nothing new is left behind.
         let mut unfinished = unfinished.lock().unwrap_or_else(PoisonError::into_inner);
-        let beside = output.beside().with_context(|| cannot_write(args))?;
+        let mut output = open_unbuffered(&args.output, encoding, &args.files)?;
+        let beside = output.beside().with_context(|| cannot_write(&args.output))?;
         *unfinished = beside.as_ref().map(|it| it.path().to_owned());
-        beside
+        (output, beside)
     };
     match beside {
         Some(beside) => {
-            write(args, encoding, beside.writer().with_context(|| cannot_write(args))?)?;
-            output.put(beside).with_context(|| cannot_write(args))?;
+            write(args, encoding, beside.writer().with_context(|| cannot_write(&args.output))?)?;
+            output.put(beside).with_context(|| cannot_write(&args.output))?;
         }
         None => write(args, encoding, output)?,
     }
@@ -50,9 +50,9 @@ fn write(
     let mut is_empty = true;
     for_each_of_run(&args.files, Keep::All, |record| {
         is_empty = false;
-        out.write(record).with_context(|| cannot_write(args))
+        out.write(record).with_context(|| cannot_write(&args.output))
     })?;
-    out.finish().with_context(|| cannot_write(args))?;
+    out.finish().with_context(|| cannot_write(&args.output))?;
     if is_empty {
         warn_of_none(&args.files);
     }
@@ -75,11 +75,4 @@ fn end_on_interrupt(
         }
         interrupt.end();
     })
-}
-
-fn cannot_write(args: &EncodeArgs) -> String {
-    match args.output.as_str() {
-        "-" => "cannot write the results to stdout".to_owned(),
-        name => format!("cannot write the results to `{name}`"),
-    }
 }

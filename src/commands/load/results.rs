@@ -130,6 +130,14 @@ fn open(path: &Path) -> anyhow::Result<Reader<Box<dyn BufRead>>> {
     Ok(Reader::new(Box::new(BufReader::with_capacity(READ_LEN, file)), name))
 }
 
+/// Results could not be written to the output of this name.
+pub(super) fn cannot_write(name: &str) -> String {
+    match name {
+        "-" => "cannot write the results to stdout".to_owned(),
+        name => format!("cannot write the results to `{name}`"),
+    }
+}
+
 /// Where results go that are made of those, with a buffer: the file of this name, or stdout for `-`.
 pub(super) fn open_output(
     name: &str,

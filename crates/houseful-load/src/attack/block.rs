@@ -53,6 +53,11 @@ impl Blocks {
         Blocks { now: Cell::new(None), marks: RefCell::new(VecDeque::from([start])) }
     }
 
+    /// It counts from now on; what blocks sending still does.
+    pub(super) fn restart(&self) {
+        *self.marks.borrow_mut() = VecDeque::from([(Duration::ZERO, Blocked::default())]);
+    }
+
     /// What blocks sending now.
     pub(super) fn now(&self) -> Option<Block> {
         self.now.get()

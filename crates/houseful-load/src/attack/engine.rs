@@ -249,6 +249,7 @@ impl Engine {
     fn start(&self) {
         self.started.set(Instant::now());
         self.started_ns.set(Timestamp::now().as_nanosecond());
+        self.blocks.restart();
     }
 
     /// Hands what is due to workers as long as one is free or may be made, and gives up what the

@@ -192,8 +192,8 @@ impl FromStr for ConnectTo {
 pub struct Outcome {
     /// Requests taken up or given up; each but the abandoned has been handed out as a [`Record`].
     pub requests: u64,
-    /// Of them those that were never sent: no connection became free in time, or the generator
-    /// was later than [`CATCH_UP_MAX`].
+    /// Of them those that were never sent: no connection became free in time, the system allowed no
+    /// other one, or the generator was later than [`CATCH_UP_MAX`].
     pub unsent: u64,
     /// Of them those that left, or were given up, more than [`LATE`](crate::metrics::LATE) after
     /// their time.
@@ -204,7 +204,7 @@ pub struct Outcome {
     /// or [`Options::requests_max`] under way.
     pub waited: u64,
     /// Requests sent again, because the server cannot have acted on them: it had closed the kept
-    /// connection before it could have seen the whole request, or said over HTTP/2 that it took no
+    /// connection before it could have seen anything of them, or said over HTTP/2 that it took no
     /// notice (GOAWAY, REFUSED_STREAM). A GET, HEAD, OPTIONS or TRACE is also sent again when a kept
     /// connection ends without a byte of an answer: none of these asks for an act. Each has one record.
     pub resent: u64,

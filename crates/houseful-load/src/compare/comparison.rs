@@ -154,10 +154,7 @@ pub fn compare(a: &Side, b: &Side, options: Options) -> Comparison {
             (Some(why), _) => why,
             (None, None) => Verdict::NotJudged("the runs are too short"),
             (None, Some(_)) if void.is_some() => Verdict::CannotTell,
-            (None, Some(change)) if figure == Figure::Unexpected => {
-                verdict_of_shares(change, options.same_within * of_a.min(of_b))
-            }
-            (None, Some(change)) => verdict(figure, change, options.same_within),
+            (None, Some(change)) => verdict(figure, change, options.same_within, of_a.min(of_b)),
         };
         rows.push(Row { figure, a: of_a, b: of_b, change, verdict });
     }
@@ -232,11 +229,13 @@ fn unjudged(figure: Figure, a: &Side, b: &Side) -> Option<Verdict> {
     }
 }
 
-fn verdict(figure: Figure, change: Change, same_within: f64) -> Verdict {
+/// `least` is the lesser of what both sides have.
+fn verdict(figure: Figure, change: Change, same_within: f64, least: f64) -> Verdict {
     let Change { low, high, .. } = change;
     let (less, more) = match figure {
         Figure::Throughput => (Verdict::Slower, Verdict::Faster),
-        _ => (Verdict::Faster, Verdict::Slower),
+        Figure::Mean | Figure::At(_) => (Verdict::Faster, Verdict::Slower),
+        Figure::Unexpected => return verdict_of_shares(change, same_within * least),
     };
     if low >= 1.0 / (1.0 + same_within) && high <= 1.0 + same_within {
         Verdict::Same

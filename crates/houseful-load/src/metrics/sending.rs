@@ -74,7 +74,8 @@ struct Verdict(Sending);
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Sending { requests, slip_p99, slip_max, late_queued, late_own, limit, .. } = self.0;
+        let Sending { requests, slip_p99, slip_max, unsent, late_queued, late_own, limit, .. } =
+            self.0;
         match limit {
             Limit::None => {
                 write!(
@@ -83,11 +84,24 @@ impl fmt::Display for Verdict {
                     Go(rounded(slip_p99))
                 )
             }
-            Limit::Generator => write!(
-                f,
-                "generator: it was late for {late_own} of {requests} requests, by up to {}; give it more of a core, or ask for less",
-                Go(rounded(slip_max))
-            ),
+            Limit::Generator => {
+                let (late, up_to) = (late_own.saturating_sub(unsent), Go(rounded(slip_max)));
+                match (late, unsent) {
+                    (_, 0) => write!(
+                        f,
+                        "generator: it was late for {late} of {requests} requests, by up to {up_to}"
+                    ),
+                    (0, _) => write!(
+                        f,
+                        "generator: it did not send {unsent} of {requests} requests: the errors say why"
+                    ),
+                    _ => write!(
+                        f,
+                        "generator: of {requests} requests it was late for {late}, by up to {up_to}, and did not send {unsent}: the errors say why"
+                    ),
+                }?;
+                f.write_str("; give it more of a core, or ask for less")
+            }
             Limit::Unknown => f.write_str(
                 "unknown: no rate was asked for, and only the attack saw whether the generator had rest",
             ),
@@ -230,7 +244,7 @@ mod tests {
                 [vec![(1_500, 0)], on_time.clone()].concat(),
                 1,
                 Limit::Generator,
-                "generator: it was late for 1 of 100 requests, by up to 1.5s; give it more of a core, or ask for less",
+                "generator: it did not send 1 of 100 requests: the errors say why; give it more of a core, or ask for less",
             ),
         ] {
             let sending = fold(&slips, unsent);

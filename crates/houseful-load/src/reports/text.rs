@@ -202,7 +202,7 @@ timeout
 No Answer     [cause:count]                     connect:1  unsent:1  \n\
 Slip          [mean, 50, 99, max]               30µs, 30µs, 30µs, 30µs
 Unsent        [total]                           1
-Limit         [who]                             generator: it was late for 1 of 3 requests, by up to 30µs; give it more of a core, or ask for less
+Limit         [who]                             generator: it did not send 1 of 3 requests: the errors say why; give it more of a core, or ask for less
 Error Set:
 connect: cannot connect to `a`: connection refused
 unsent: x

@@ -45,7 +45,9 @@ impl<W: Write> Writer<W> {
     pub fn write(&mut self, record: &Record) -> io::Result<()> {
         let row = &mut self.row;
         row.clear();
-        let (time_ns, latency_ns) = (record.timestamp.as_nanosecond(), record.latency.as_nanos());
+        // As Go's UnixNano, which wraps where 64 bits do not reach, as in the year 1.
+        let time_ns = record.timestamp.as_nanosecond() as i64;
+        let latency_ns = record.latency.as_nanos();
         write!(row, "{time_ns},{},{latency_ns},", record.code)?;
         write!(row, "{},{},", record.bytes_out, record.bytes_in)?;
         push_text(row, &record.error);
@@ -103,6 +105,8 @@ pub struct Reader<R> {
     keep: Keep,
     read: u64,
     row: csv::ByteRecord,
+    /// The line on which the next row begins at the earliest.
+    line: u64,
     over: bool,
 }
 
@@ -114,7 +118,7 @@ impl<R: BufRead> Reader<R> {
             .flexible(true)
             .from_reader(Bounded { source, left: ROW_LEN_MAX, ended: false });
         let (name, row) = (name.into(), csv::ByteRecord::new());
-        Reader { source, name, keep, read: 0, row, over: false }
+        Reader { source, name, keep, read: 0, row, line: 1, over: false }
     }
 
     /// Reads the next record into `record`, whose buffers are used again; `false` at the end.
@@ -142,7 +146,10 @@ impl<R: BufRead> Reader<R> {
                 return Err(ReadError::Read { name: name(), source: error.into() });
             }
         }
-        let at = Place::Line(self.row.position().map_or(1, csv::Position::line));
+        // It says where the row before ended: before its LF, if that was CR LF.
+        let line = self.row.position().map_or(1, csv::Position::line).max(self.line);
+        self.line = line + 1 + self.row.as_slice().iter().filter(|b| **b == b'\n').count() as u64;
+        let at = Place::Line(line);
         let filled = fill(record, &self.row, self.keep);
         let has_line_end = !self.source.get_ref().ended;
         if !has_line_end && (filled.is_err() || headers(&self.row[HEADERS]).is_err()) {

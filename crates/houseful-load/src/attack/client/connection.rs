@@ -4,9 +4,9 @@ use std::io;
 
 use tokio::io::Interest;
 
-use super::Failure;
 use super::response::{Decoder, HEAD_LEN_MAX};
 use super::stream::Stream;
+use super::{Failure, tls_error};
 
 const BUFFER_LEN_FIRST: usize = 4 * 1024;
 
@@ -144,6 +144,7 @@ impl Connection {
             self.make_room();
             match self.stream.try_read_directly(&mut self.buffer[self.filled..]) {
                 Ok(received @ 1..) => self.decode(received, decoder)?,
+                Err(said) if tls_error(&said).is_some() => return Err(Failure::Read(said)),
                 _ => break,
             }
             if decoder.is_done() {
@@ -214,6 +215,31 @@ mod tests {
             "used three times, so it is kept open as a rule"
         );
         assert!(connection.is_stale_for_another(true));
+    }
+
+    #[tokio::test]
+    async fn tells_what_the_server_can_have_seen() {
+        use rustix::net::sockopt::set_socket_linger;
+
+        use crate::attack::client::response::Keep;
+
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        for is_reset in [false, true] {
+            let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let mut connection = Connection::new(Stream::plain(Socket::Tcp(tcp)));
+            let (server, _) = listener.accept().unwrap();
+            if is_reset {
+                // So that the first write fails.
+                set_socket_linger(&server, Some(std::time::Duration::ZERO)).unwrap();
+            }
+            drop(server);
+            connection.stream.ready(Interest::READABLE).await.unwrap();
+            let mut decoder =
+                Decoder::new(Keep { headers: false, location: false, body_max: None });
+            decoder.begin("POST");
+            let failure = connection.exchange([b"x", b""], &mut decoder).await.unwrap_err();
+            assert_eq!((connection.has_sent(), failure.is_end_of_connection()), (!is_reset, true));
+        }
     }
 
     #[tokio::test]

@@ -64,7 +64,9 @@ impl Failure {
             Failure::Tls { .. } => Cause::Tls,
             Failure::Redirects(_) | Failure::Nowhere(_) => Cause::Redirect,
             Failure::Send(source) | Failure::Read(source) if is_timeout(source) => Cause::Timeout,
-            Failure::Send(source) | Failure::Read(source) if is_tls(source) => Cause::Tls,
+            Failure::Send(source) | Failure::Read(source) if tls_error(source).is_some() => {
+                Cause::Tls
+            }
             Failure::Send(_) | Failure::Read(_) => Cause::Reset,
             Failure::Answer(Fault::Missing | Fault::Cut) => Cause::ClosedEarly,
             Failure::Answer(_) => Cause::Protocol,
@@ -130,10 +132,9 @@ fn is_timeout(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut
 }
 
-/// Whether the server, or we, found fault with TLS after all had been agreed on: with a client's
-/// certificate that did not come, say (RFC 8446, 4.4.2.4).
-fn is_tls(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|source| source.is::<rustls::Error>())
+/// What the server, or we, found wrong with TLS after all had been agreed on: a client's certificate that did not come, say (RFC 8446, 4.4.2.4).
+pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 /// Whether the system lets us have no other connection (EMFILE, ENFILE): no server was asked.

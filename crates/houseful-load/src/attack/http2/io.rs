@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::attack::client::stream::Stream;
+use crate::attack::client::tls_error;
 
 /// A frame's type, the fourth byte of it; the first frame is one of settings.
 const TYPE_AT: usize = 3;
@@ -52,7 +53,13 @@ impl Told {
     }
 
     fn note(&self, end: End) {
-        self.end.borrow_mut().get_or_insert((end, self.written.get()));
+        let mut known = self.end.borrow_mut();
+        match &mut *known {
+            // Writing may have failed before it was read why.
+            Some((of, _)) if matches!(end, End::Tls(_)) => *of = end,
+            Some(_) => {}
+            None => *known = Some((end, self.written.get())),
+        }
     }
 }
 
@@ -115,10 +122,8 @@ impl AsyncRead for Io {
                     ready!(io.stream.poll_read_ready(cx))?;
                 }
                 Err(error) => {
-                    let tls = error.get_ref().and_then(|source| source.downcast_ref());
-                    io.told.note(tls.map_or(End::Read(error.kind()), |tls: &rustls::Error| {
-                        End::Tls(tls.clone())
-                    }));
+                    let tls = tls_error(&error).map(|tls| End::Tls(tls.clone()));
+                    io.told.note(tls.unwrap_or(End::Read(error.kind())));
                     return Poll::Ready(Err(error));
                 }
             }
